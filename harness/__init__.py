@@ -1,0 +1,36 @@
+"""A regression and verification harness for image-processing reruns.
+
+The few names a user imports; each loads its module on first use, so that ``import harness`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.model import DataId, Interval, Measurement, Metric, Provenance, Verdict, VerdictState
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "DataId": "harness.model",
+    "Interval": "harness.model",
+    "Measurement": "harness.model",
+    "Metric": "harness.model",
+    "Provenance": "harness.model",
+    "Verdict": "harness.model",
+    "VerdictState": "harness.model",
+}
+
+__all__ = ["DataId", "Interval", "Measurement", "Metric", "Provenance", "Verdict", "VerdictState", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'harness' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,45 @@
+"""Errors that a user can cause, each with the exit code the command line gives it.
+
+Every message names the thing, the place and the way out.  The command line prints it as one line and never as a
+traceback; anything that is not a `HarnessError` is a bug.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, final
+
+__all__ = ["BrokenFileError", "HarnessError", "NotMeasuredError", "SelfComparisonError", "UsageError"]
+
+
+class HarnessError(Exception):
+    """Base of every error with a message meant for the user."""
+
+    exit_code: ClassVar[int] = 2
+
+
+@final
+class UsageError(HarnessError):
+    """What was asked for does not exist or contradicts itself (a repository, a rerun, an option)."""
+
+    exit_code = 2
+
+
+@final
+class SelfComparisonError(HarnessError):
+    """Two sides of a comparison are one and the same thing."""
+
+    exit_code = 2
+
+
+@final
+class NotMeasuredError(HarnessError):
+    """The data a metric needs are absent or unreadable."""
+
+    exit_code = 3
+
+
+@final
+class BrokenFileError(HarnessError):
+    """A baseline, measurement or table file is damaged, or written by a newer version."""
+
+    exit_code = 4
