@@ -47,12 +47,15 @@ class Partition:
         Digest of the content that ``refs`` stand for.
     visits
         The visits it covers completely, or None when a visit may be spread over several partitions.
+    data_ids
+        The (visit, detector) pairs that have a dataset in it, with rows or without; None when that is not recorded.
     """
 
     key: str
     refs: tuple[str, ...]
     inputs: str
     visits: tuple[int, ...] | None = None
+    data_ids: tuple[tuple[int, int], ...] | None = None
 
 
 class Table(Protocol):
@@ -111,6 +114,10 @@ class Rerun(Protocol):
     @property
     def name(self) -> str:
         """The name the rerun was asked for by."""
+
+    @property
+    def instrument(self) -> str:
+        """Short name of the instrument; empty when nothing says so."""
 
     @property
     def tables(self) -> Mapping[str, Table]:
