@@ -1,0 +1,133 @@
+"""Mutual nearest neighbours of two lists of positions on the sphere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, final
+
+import numpy as np
+
+from harness.diagnose._match_kernel import KEY_BITS, mutual_nearest_sorted
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Match", "mutual_nearest"]
+
+_ARCSEC = np.pi / 180 / 3600
+
+#: Keys, unit vectors and places of one list, as the kernel takes them.
+_Side: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]"
+
+#: Cell numbers run from 1 to 2 / size + 1 and need a neighbour on each side within their bits of the key.
+_SMALLEST_CELL = 2.0 / (2 ** (KEY_BITS - 1))
+
+
+@final
+class Match(NamedTuple):
+    """Pairs of sources, each source in at most one, ordered by the first list.
+
+    Attributes
+    ----------
+    index1, index2
+        Places in the two lists, shape (n,).
+    separation
+        Angular separation in arcsec, shape (n,).
+    """
+
+    index1: NDArray[np.int64]
+    index2: NDArray[np.int64]
+    separation: NDArray[np.float64]
+
+
+def mutual_nearest(
+    ra1: ArrayLike,
+    dec1: ArrayLike,
+    ra2: ArrayLike,
+    dec2: ArrayLike,
+    radius: float,
+    *,
+    group1: ArrayLike | None = None,
+    group2: ArrayLike | None = None,
+) -> Match:
+    """Match each source with its nearest neighbour in the other list when that is mutual.
+
+    Of several neighbours at the same distance the preferred one has the same number among the sources at its position
+    (two sources at one position are the first and the second there, in list order), then the lowest place in its list.
+    A list with repeated positions therefore matches itself completely.
+
+    Parameters
+    ----------
+    ra1, dec1, ra2, dec2 : array-like of float
+        Positions in degrees, shapes (n1,) and (n2,).  A position that is not finite or beyond a pole never matches.
+    radius : float
+        Largest separation, in arcsec.
+    group1, group2 : array-like of int, optional
+        Only sources of equal group match (a visit-detector, say).
+
+    Returns
+    -------
+    match : `Match`
+        The pairs.
+
+    Raises
+    ------
+    harness.errors.UsageError
+        When the radius is not between 0 and 180 degrees.
+
+    Notes
+    -----
+    Unit vectors are sorted into cubic cells as wide as the radius, so that a source's neighbours lie in the 27 cells
+    around it; the sphere's poles and the wrap of right ascension do not exist there.  Chords are exact to 1e-10 arcsec.
+    """
+    if not 0 < radius <= 180 * 3600:
+        raise UsageError(f"the match radius must be more than 0 and at most 648000 arcsec (got {radius!r})")
+    if (group1 is None) != (group2 is None):
+        raise TypeError("either both lists have groups or none has")
+    chord = 2 * np.sin(radius * _ARCSEC / 2)
+    side1, sorted1 = _sort(ra1, dec1, group1, chord)
+    side2, sorted2 = _sort(ra2, dec2, group2, chord)
+    if sorted1 is None or sorted2 is None:
+        segments = np.array([[0, side1[0].size, 0, side2[0].size]])
+    else:
+        segments = _segments(sorted1, sorted2)
+    partner, squared = mutual_nearest_sorted(segments, side1, side2, chord**2, np.size(ra1))
+    index1 = np.flatnonzero(partner >= 0)
+    half = np.minimum(np.sqrt(squared[index1]) / 2, 1)
+    return Match(index1, partner[index1], 2 * np.arcsin(half) / _ARCSEC)
+
+
+def _sort(
+    ra: ArrayLike, dec: ArrayLike, group: ArrayLike | None, chord: float
+) -> tuple[_Side, NDArray[np.int64] | None]:
+    """Sort the sources that have a position by group and, within it, by cell."""
+    ra, dec = np.asarray(ra, np.float64), np.asarray(dec, np.float64)
+    place = np.flatnonzero(np.isfinite(ra) & (np.abs(dec) <= 90))
+    if place.size < ra.size:
+        ra, dec = ra[place], dec[place]
+    xyz = _unit_vectors(ra, dec)
+    # A little wider than the chord, so that rounding never puts two sources within it more than a cell apart.
+    size = max(chord * (1 + 1e-6), _SMALLEST_CELL)
+    cell = ((xyz + 1) / size).astype(np.int64) + 1
+    key = (cell[:, 0] << (2 * KEY_BITS)) | (cell[:, 1] << KEY_BITS) | cell[:, 2]
+    order = np.argsort(key)
+    groups = None
+    if group is not None:
+        groups = np.asarray(group, np.int64)[place]
+        order = order[np.argsort(groups[order], kind="stable")]
+        groups = groups[order]
+    return (key[order], np.take(xyz, order, axis=0), place[order]), groups
+
+
+def _unit_vectors(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.float64]:
+    ra, dec = np.radians(ra), np.radians(dec)
+    equatorial = np.cos(dec)
+    return np.stack([equatorial * np.cos(ra), equatorial * np.sin(ra), np.sin(dec)], axis=1)
+
+
+def _segments(group1: NDArray[np.int64], group2: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return start and stop in both lists of the groups that both have, shape (n, 4)."""
+    common = np.intersect1d(group1, group2)
+    return np.stack(
+        [np.searchsorted(group, common, where) for group in (group1, group2) for where in ("left", "right")], axis=1
+    )
