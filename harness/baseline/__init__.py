@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""The accepted measurements of each dataset, with their tolerance and the story of every acceptance."""
