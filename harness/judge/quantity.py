@@ -1,0 +1,210 @@
+"""A metric of one rerun, split over the independent units that resampling draws."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+
+from harness.model import DataId, Measurement
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.model import Metric
+
+__all__ = ["WHOLE_RERUN", "Quantity"]
+
+WHOLE_RERUN = -1
+"""The unit of a number that belongs to no single visit (a count of objects, a figure from a publication)."""
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Quantity:
+    """A metric of one rerun, split over its independent units.
+
+    A visit is the independent unit: sources of one visit share its seeing, its sky and its astrometric solution.
+
+    Attributes
+    ----------
+    metric
+        What is measured.
+    rerun
+        Name of the rerun.
+    units : (n,) int64
+        Visits, strictly increasing; the single unit `WHOLE_RERUN` where the number has no visit.
+    numerator : (n,) float64
+        The metric's numerators, summed over each unit.
+    denominator : (n,) float64 or None
+        The metric's denominators, summed over each unit; None for a metric that reduces by a sum.
+    inputs
+        Digest of the input datasets; empty when unknown.
+    data_id
+        What the number is for; empty for the whole rerun.
+    detail
+        What a reader needs beside the number, such as the reason for a NaN.
+    uncertainty : (n,) float64 or None
+        Standard uncertainty of each unit's own value, where the metric itself gives one.
+
+    Raises
+    ------
+    ValueError
+        When shapes differ, units are not strictly increasing, or the denominator does not fit the metric.
+    """
+
+    metric: Metric
+    rerun: str
+    units: NDArray[np.int64]
+    numerator: NDArray[np.float64]
+    denominator: NDArray[np.float64] | None = None
+    inputs: str = ""
+    data_id: DataId = field(default_factory=DataId)
+    detail: str = ""
+    uncertainty: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        name = self.metric.name
+        if (self.denominator is None) != (self.metric.reduce == "sum"):
+            raise ValueError(
+                f"{name}: a {self.metric.reduce} takes {'no' if self.denominator is not None else 'a'} denominator"
+            )
+        for array in (self.numerator, self.denominator, self.uncertainty):
+            if array is not None and array.shape != self.units.shape:
+                raise ValueError(f"{name}: {self.units.shape} units with values of shape {array.shape}")
+        if self.units.ndim != 1 or bool(np.any(self.units[1:] <= self.units[:-1])):
+            raise ValueError(f"{name}: units must be a strictly increasing array")
+
+    @property
+    def n_units(self) -> int:
+        """Number of independent units."""
+        return len(self.units)
+
+    @property
+    def value(self) -> float:
+        """The sum, or the ratio of sums; NaN when empty, when any part is not finite, or when the divisor is 0."""
+        total = float(self.numerator.sum())
+        divisor = 1.0 if self.denominator is None else float(self.denominator.sum())
+        if not self.n_units or not math.isfinite(total) or not math.isfinite(divisor) or divisor == 0:
+            return math.nan
+        return total / divisor
+
+    @property
+    def why_unmeasured(self) -> str:
+        """Why `value` is NaN; empty when it is a number."""
+        if math.isfinite(self.value):
+            return ""
+        if self.detail:
+            return self.detail
+        if not self.n_units:
+            return "no visit has it"
+        for array in (self.numerator, self.denominator):
+            if array is not None and not np.isfinite(array).all():
+                bad = self.units[~np.isfinite(array)]
+                return f"not finite in {len(bad)} of {self.n_units} visits, the first is {bad[0]}"
+        return "its denominator is zero"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the number belongs to the rerun as a whole, so that there is nothing to pair or resample."""
+        return self.n_units == 1 and self.units[0] == WHOLE_RERUN
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the parts are counts: a sum with unit ``ct``, or a ratio of two whole numbers."""
+        if self.denominator is None:
+            return self.metric.unit == "ct"
+        parts = np.concatenate([self.numerator, self.denominator])
+        return bool(np.all((parts >= 0) & (parts == np.floor(parts))))
+
+    @property
+    def units_digest(self) -> str:
+        """Stable digest of the set of units: two numbers with the same digest rest on the same sky."""
+        return hashlib.blake2b(self.units.astype("<i8").tobytes(), digest_size=8).hexdigest()
+
+    @property
+    def per_unit(self) -> NDArray[np.float64]:
+        """Value of each unit; NaN where its denominator is 0."""
+        if self.denominator is None:
+            return self.numerator
+        values = np.full(self.n_units, np.nan)
+        np.divide(self.numerator, self.denominator, out=values, where=self.denominator != 0)
+        return values
+
+    @property
+    def deviations(self) -> NDArray[np.float64]:
+        """First-order effect of each unit on `value` when units are resampled; they add up to zero.
+
+        For a sum ``x_i - mean(x)``; for a ratio ``R`` of sums ``(num_i - R den_i) / sum(den)``, the linearisation of
+        the ratio estimator (Cochran 1977, *Sampling Techniques*, section 6.3).
+        """
+        numerator = self.numerator
+        result: NDArray[np.float64]
+        if self.denominator is None:
+            result = numerator - numerator.mean()
+        else:
+            result = (numerator - self.value * self.denominator) / self.denominator.sum()
+        return result
+
+    @property
+    def standard_error(self) -> float:
+        """Standard uncertainty of `value`.
+
+        0 for a census; over two or more units the linearised standard error between units; for a single unit its own
+        uncertainty, else the counting error when there is no visit; else NaN.
+        """
+        if not math.isfinite(self.value):
+            return math.nan
+        if self.metric.census:
+            return 0.0
+        if self.n_units > 1:
+            spread = self.deviations
+            return math.sqrt(self.n_units / (self.n_units - 1) * float(spread @ spread))
+        if self.uncertainty is not None:
+            return float(self.uncertainty[0])
+        if self.is_whole and self.is_counted:
+            from harness.judge.counting import counting_error
+
+            return counting_error(self)
+        return math.nan
+
+    def over(self, units: NDArray[np.int64]) -> Quantity:
+        """Return the same quantity over some of its units.
+
+        Parameters
+        ----------
+        units : (m,) int64
+            Units to keep, strictly increasing, all of them in ``units``.
+        """
+        if len(units) == self.n_units:
+            return self
+        at = np.searchsorted(self.units, units)
+        return Quantity(
+            self.metric,
+            self.rerun,
+            units,
+            self.numerator[at],
+            None if self.denominator is None else self.denominator[at],
+            self.inputs,
+            self.data_id,
+            self.detail,
+            None if self.uncertainty is None else self.uncertainty[at],
+        )
+
+    def measurement(self) -> Measurement:
+        """Return the value with its standard uncertainty and what is needed to trust it."""
+        return Measurement(
+            metric=self.metric.name,
+            rerun=self.rerun,
+            value=self.value,
+            uncertainty=self.standard_error,
+            unit=self.metric.unit,
+            n_units=self.n_units,
+            definition=self.metric.definition_digest,
+            inputs=self.inputs,
+            data_id=self.data_id,
+            detail=self.why_unmeasured or self.detail,
+        )
