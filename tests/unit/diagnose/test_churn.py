@@ -116,6 +116,29 @@ def test_planted_losses_and_gains_are_counted_where_they_were_planted():
     assert result["numRerun"].sum() == len(rerun)
 
 
+@pytest.mark.parametrize(
+    ("x", "y", "at_edge"),
+    [
+        (39.4, 2000, True),
+        (39.6, 2000, False),
+        (WIDTH - 40.6, 2000, False),
+        (WIDTH - 40.4, 2000, True),
+        (1000, 39.4, True),
+        (1000, 39.6, False),
+        (1000, HEIGHT - 40.6, False),
+        (1000, HEIGHT - 40.4, True),
+        (-3.0, 2000, True),
+    ],
+)
+def test_the_edge_begins_where_the_pixels_do(x, y, at_edge):
+    """The distance to the edge is counted from the outer side of the first and the last pixel."""
+    reference = survey()
+    rerun = pd.concat([reference, reference.iloc[:1].assign(diaSourceId=10**6, dec=1.0, x=x, y=y)])
+    result = churn(rerun, reference)
+    assert result["numGained"].sum() == 1
+    assert result["numGainedAtEdge"].sum() == at_edge
+
+
 def test_a_rerun_against_itself_loses_and_gains_nothing():
     """The self comparison that gave three or four unique sources upstream gives none, repeated positions included."""
     sources = survey()
