@@ -123,7 +123,7 @@ class Case:
         state = decide(estimate, acceptable)
         if estimate.only_here or estimate.only_there:
             claim += f" over the {estimate.n_units} visits in common"
-        value = with_unit(number(self.quantity.value, estimate.uncertainty), self.quantity.metric.unit)
+        value = with_unit(number(self.quantity.value), self.quantity.metric.unit)
         first = ", ".join(filter(None, [f"{subject(self.quantity)} = {value}", claim])) + f" (allowed {allowed})"
         if state is VerdictState.INCONCLUSIVE:
             first = "; ".join([first, *doubt(estimate, acceptable, write, self.confidence)])

@@ -53,8 +53,8 @@ def unchanged(
     reference
         The same metric of another rerun, paired visit by visit, or the accepted value of a baseline.
     rtol, atol
-        Relative tolerance, and tolerance in the metric's unit.  Both zero ask for the very same number, which is
-        a matter of fact and not of statistics.
+        Relative tolerance, and tolerance in the metric's unit.  With both zero only a complete count, or numbers that
+        are identical in every visit, can pass.
     direction
         A change for the better is never a failure.
     confidence
@@ -73,9 +73,6 @@ def unchanged(
             estimate = change(quantity, reference, confidence)
     except NotComparableError as reason:
         return case.unjudged(VerdictState.NOT_COMPARABLE, str(reason))
-    if rtol == 0 == atol:
-        estimate = replace(estimate, interval=Interval(estimate.value, estimate.value), method="exact comparison")
-
     base = abs(estimate.reference)
     tolerance = max(atol, rtol * base)
     acceptable = Interval(

@@ -6,9 +6,15 @@ multinomial counts, so that all draws are one matrix product.  Each draw is stud
 (Efron 1979; Hall 1988), which makes the interval follow the skewness of the visits; a percentile interval would
 cover 75 % instead of 99 % at three visits and 96 % at ten.
 
-Two precautions make the interval keep its promise with few visits: it is never inside Student's interval on n - 1
-degrees of freedom, and both are taken at half the allowed error, the other half paying for the skewness that few
-visits cannot show.  Measured coverage stands in ``tests/unit/judge/test_coverage.py``.
+Two precautions make the interval keep its promise with few visits.  It is never inside Student's interval on n - 1
+degrees of freedom; and Student's is taken at half, the resampled one at a quarter of the allowed error, because few
+visits do not show the tail that they were drawn from.  That costs 10 to 20 % of width where visits are well-behaved.
+
+Coverage of the 99 % interval, measured by simulation (``tests/unit/judge/test_coverage.py``) with 3 to 84 visits:
+99 % or more for counts with strong scatter between visits, their paired changes, ratios and changes of ratios,
+differences of which most are zero, and log-normal differences of sigma 0.5; 98.8 % for means over visits of unequal
+weight with such differences.  Log-normal differences of sigma 1 remain below: 97 % at 3 visits, 97.6 % at 10, 98.6 % at
+28, 99.4 % at 84.
 """
 
 from __future__ import annotations
@@ -68,8 +74,7 @@ def pivot_limits(deviations: NDArray[np.float64], confidence: float, draws: int 
     """
     from scipy.special import stdtrit
 
-    tail = (1 - confidence) / 4
-    student = float(stdtrit(len(deviations) - 1, 1 - tail))
+    student = float(stdtrit(len(deviations) - 1, 1 - (1 - confidence) / 4))
 
     # In order of size, so that the result does not depend on how visits are numbered.
     units = np.sort(deviations / np.abs(deviations).max())
@@ -83,7 +88,7 @@ def pivot_limits(deviations: NDArray[np.float64], confidence: float, draws: int 
     # A draw of one value only (few visits, or many equal ones) has no standard error and says nothing.
     usable = variance > 1e-5 * float(units @ units)
     pivots = shift[usable] / np.sqrt(variance[usable])
-    rank = int(tail * len(pivots))
+    rank = int((1 - confidence) / 8 * len(pivots))
     if not len(pivots):
         return -student, student
     low, high = np.partition(pivots, (rank, len(pivots) - 1 - rank))[[rank, len(pivots) - 1 - rank]]

@@ -1,0 +1,101 @@
+"""A metric split over visits."""
+
+import math
+
+import numpy as np
+import pytest
+
+from harness.judge import WHOLE_RERUN
+from harness.model import DataId
+
+
+def test_sum_and_ratio_of_sums(quantity):
+    """A sum adds visits, a ratio divides sums and is no mean of ratios."""
+    assert quantity([1, 2, 3]).value == 6
+    assert quantity([1, 2, 3], [10, 10, 40]).value == 0.1
+
+
+@pytest.mark.parametrize(
+    ("numerator", "denominator", "why"),
+    [
+        ([], None, "no visit has it"),
+        ([1, math.nan], None, "not finite in 1 of 2 visits, the first is 411001"),
+        ([math.inf, 1], None, "not finite in 1 of 2 visits, the first is 411000"),
+        ([1, 1], [1, math.nan], "not finite in 1 of 2 visits, the first is 411001"),
+        ([0, 0], [0, 0], "its denominator is zero"),
+    ],
+)
+def test_what_is_not_a_number_says_why(quantity, numerator, denominator, why):
+    """An empty, NaN, infinite or undefined value is NaN with its reason, and has no uncertainty."""
+    broken = quantity(numerator, denominator)
+    assert math.isnan(broken.value)
+    assert broken.why_unmeasured == why
+    assert math.isnan(broken.measurement().uncertainty)
+    assert broken.measurement().detail == why
+
+
+def test_reason_given_by_the_metric_comes_first(quantity):
+    """The metric's own reason for a NaN is kept."""
+    assert quantity([math.nan], detail="column ra is missing").why_unmeasured == "column ra is missing"
+
+
+def test_standard_error_of_a_sum_is_the_scatter_of_visits(quantity):
+    """For a sum the uncertainty is the textbook sqrt(n) times the sample standard deviation."""
+    counts = np.random.default_rng(1).poisson(50, 30)
+    assert quantity(counts).standard_error == pytest.approx(math.sqrt(30) * counts.std(ddof=1))
+
+
+def test_standard_error_of_a_ratio_agrees_with_the_jackknife(quantity):
+    """For a ratio the linearised uncertainty agrees with the delete-one jackknife, an independent method."""
+    rng = np.random.default_rng(2)
+    below = rng.poisson(rng.gamma(4, 50, 60))
+    above = rng.binomial(below, 0.3)
+    left_out = (above.sum() - above) / (below.sum() - below)
+    jackknife = math.sqrt(59 / 60 * np.sum((left_out - left_out.mean()) ** 2))
+    assert quantity(above, below, unit="").standard_error == pytest.approx(jackknife, rel=0.05)
+
+
+def test_uncertainty_of_single_numbers(quantity):
+    """A census is exact, a single visit unknown, a stated uncertainty kept, and a whole rerun's count Poisson."""
+    assert quantity([5], census=True).standard_error == 0
+    assert math.isnan(quantity([5]).standard_error)
+    assert quantity([5], uncertainty=np.array([0.7])).standard_error == 0.7
+    assert quantity([10_000], units=[WHOLE_RERUN]).standard_error == pytest.approx(100, rel=0.01)
+
+
+def test_measurement_carries_what_is_needed_to_trust_it(quantity):
+    """The measurement names rerun, unit, definition, inputs and data ID."""
+    made = quantity([3, 4], inputs="abc", data_id=DataId(band="g"), detail="note")
+    measured = made.measurement()
+    assert (measured.metric, measured.rerun, measured.unit) == ("dia.numSources", "new", "ct")
+    assert (measured.value, measured.n_units, measured.inputs) == (7, 2, "abc")
+    assert measured.definition == made.metric.definition_digest
+    assert (measured.data_id, measured.detail) == (DataId(band="g"), "note")
+
+
+def test_units_digest_knows_the_set_of_visits(quantity):
+    """Only the visits make the digest, not the numbers."""
+    assert quantity([1, 2]).units_digest == quantity([3, 4]).units_digest
+    assert quantity([1, 2]).units_digest != quantity([1, 2], units=[1, 2]).units_digest
+
+
+def test_over_keeps_values_with_their_visits(quantity):
+    """Taking some visits takes their own values."""
+    part = quantity([1, 2, 3], [4, 5, 6], units=[10, 20, 30]).over(np.array([10, 30]))
+    assert part.numerator.tolist() == [1, 3]
+    assert part.denominator.tolist() == [4, 6]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"units": [2, 1]}, "strictly increasing"),
+        ({"units": [1, 1]}, "strictly increasing"),
+        ({"units": [1, 2, 3]}, "3"),
+        ({"uncertainty": np.ones(3)}, "shape"),
+    ],
+)
+def test_shifted_or_duplicate_rows_are_refused(quantity, arguments, words):
+    """Units that are unsorted, duplicate or of another length than the values never become a quantity."""
+    with pytest.raises(ValueError, match=words):
+        quantity([1, 2], **arguments)
