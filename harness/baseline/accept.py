@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness import __version__
 from harness.baseline.edit import edit_baseline
+from harness.baseline.explain import refuse_invalid
 from harness.baseline.model import Acceptance, Baseline
 from harness.baseline.plan import Category
 from harness.errors import UsageError
@@ -79,17 +80,18 @@ def apply(
         refusal = next((f"; {change.refusal}" for change in plan.left_alone if change.refusal), "")
         raise UsageError(f"there is nothing to accept for {plan.dataset}{refusal}")
     moment = (at or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
-    acceptance = Acceptance(
-        at=moment,
-        by=who(by),
-        harness=__version__,
-        rerun=provenance.rerun,
-        versions=dict(provenance.versions),
-        inputs=provenance.inputs_digest,
-        reason=reason.strip(),
-        ticket=ticket.strip(),
-        visits=max((change.new.n_units for change in plan.changes if change.new is not None), default=0),
-    )
+    with refuse_invalid("the acceptance"):
+        acceptance = Acceptance(
+            at=moment,
+            by=who(by),
+            harness=__version__,
+            rerun=provenance.rerun,
+            versions=dict(provenance.versions),
+            inputs=provenance.inputs_digest,
+            reason=reason.strip(),
+            ticket=ticket.strip(),
+            visits=max((change.new.n_units for change in plan.changes if change.new is not None), default=0),
+        )
     key = ""
 
     def edit(current: Baseline | None) -> Baseline:

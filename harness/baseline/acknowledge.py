@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from harness.baseline.accept import who
 from harness.baseline.edit import edit_baseline
+from harness.baseline.explain import refuse_invalid
 from harness.baseline.globs import choose
 from harness.baseline.model import Acknowledgement
 from harness.errors import UsageError
@@ -75,7 +76,8 @@ def acknowledge(
         raise UsageError(f"an acknowledgement until {until} is more than a year ahead; say an earlier --until")
     if not (ticket.strip() and reason.strip()):
         raise UsageError("an acknowledgement needs a ticket and a reason; say --ticket and --reason")
-    note = Acknowledgement(until=until, ticket=ticket.strip(), reason=reason.strip(), by=who(by), at=moment)
+    with refuse_invalid("the acknowledgement"):
+        note = Acknowledgement(until=until, ticket=ticket.strip(), reason=reason.strip(), by=who(by), at=moment)
     metrics: list[str] = []
 
     def edit(current: Baseline | None) -> Baseline:

@@ -10,7 +10,7 @@ from harness.atomic import clean_leftovers
 from harness.baseline.acknowledge import LONGEST
 from harness.baseline.edit import reformat_baseline
 from harness.baseline.files import canonical_bytes, list_baselines, parse_baseline, read_content
-from harness.errors import BrokenFileError
+from harness.errors import BrokenFileError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -60,7 +60,8 @@ def check_folder(
     folder
         The folder of baselines.
     catalogue
-        Returns the metrics that are measured under given settings, by name.
+        Returns the metrics that are measured under given settings, by name; raises `harness.errors.UsageError` for
+        settings that cannot be.
     fix
         Whether to rewrite files that are valid but not canonical, and to remove what killed writers left.
     today
@@ -88,7 +89,7 @@ def check_folder(
             findings.append(Finding(path, "broken", str(error)))
             continue
         findings.extend(_form(path, content, baseline, fix=fix))
-        findings.extend(Finding(path, "error", text) for text in _entries(baseline, catalogue(baseline.settings)))
+        findings.extend(Finding(path, "error", text) for text in _entries(baseline, catalogue))
         findings.extend(_acknowledgements(path, baseline, day))
     if fix:
         findings.extend(Finding(path, "fixed", "removed what a killed writer left") for path in clean_leftovers(folder))
@@ -110,15 +111,20 @@ def _form(path: Path, content: bytes, baseline: Baseline, *, fix: bool) -> Itera
         yield Finding(path, "error", "is not in canonical form; rerun-harness check --fix rewrites it")
 
 
-def _entries(baseline: Baseline, catalogue: Mapping[str, Metric]) -> Iterator[str]:
-    """Check entries against what is measured."""
+def _entries(baseline: Baseline, catalogue: Callable[[Settings], Mapping[str, Metric]]) -> Iterator[str]:
+    """Check settings and entries against what is measured."""
+    try:
+        metrics = catalogue(baseline.settings)
+    except UsageError as error:
+        yield f"its settings are not usable: {error}"
+        return
     for name, entry in sorted(baseline.metrics.items()):
-        if name not in catalogue:
+        if name not in metrics:
             yield f"{name} is not measured by anything; remove it with rerun-harness accept, or measure it"
-        elif entry.definition != catalogue[name].definition_digest:
+        elif entry.definition != metrics[name].definition_digest:
             yield f"{name} was accepted under another definition than it is measured by now; accept it anew"
         other = getattr(entry.expectation, "metric", None)
-        if other is not None and other not in catalogue:
+        if other is not None and other not in metrics:
             yield f"{name} is held against {other}, which is not measured by anything"
 
 

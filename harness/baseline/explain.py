@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
+
+from pydantic import ValidationError
 
 from harness.baseline import model
 from harness.baseline.strictjson import json_path
+from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel, ValidationError
+    from collections.abc import Iterator
+
+    from pydantic import BaseModel
     from pydantic_core import ErrorDetails
 
-__all__ = ["explain"]
+__all__ = ["explain", "refuse_invalid"]
 
 _EXPECTATIONS: Final[dict[str, type[BaseModel]]] = {
     each.model_fields["kind"].default: each
@@ -43,6 +49,21 @@ def explain(error: ValidationError) -> str:
     problems = error.errors(include_url=False)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return _sentence(problems[0]) + more
+
+
+@contextmanager
+def refuse_invalid(what: str) -> Iterator[None]:
+    """Turn what a model refuses of a user's words into a usage error.
+
+    Parameters
+    ----------
+    what
+        What is being made of them.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        raise UsageError(f"{what} is refused: {explain(error)}") from None
 
 
 def _sentence(problem: ErrorDetails) -> str:

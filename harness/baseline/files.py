@@ -8,16 +8,24 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from harness.baseline.explain import explain
+from harness.baseline.explain import explain, refuse_invalid
 from harness.baseline.migrations import migrate
-from harness.baseline.model import SCHEMA_VERSION, Baseline
+from harness.baseline.model import SCHEMA_VERSION, Baseline, Settings
 from harness.baseline.strictjson import parse_json
 from harness.errors import BrokenFileError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["canonical_bytes", "find_baseline", "list_baselines", "parse_baseline", "read_baseline", "read_content"]
+__all__ = [
+    "canonical_bytes",
+    "find_baseline",
+    "list_baselines",
+    "new_baseline",
+    "parse_baseline",
+    "read_baseline",
+    "read_content",
+]
 
 
 def canonical_bytes(baseline: Baseline) -> bytes:
@@ -30,6 +38,25 @@ def canonical_bytes(baseline: Baseline) -> bytes:
     """
     content = baseline.model_dump(mode="json")
     return f"{json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)}\n".encode()
+
+
+def new_baseline(dataset: str, settings: Settings) -> Baseline:
+    """Return the empty baseline of a dataset that has no file yet.
+
+    Parameters
+    ----------
+    dataset
+        Its name, which will name the file.
+    settings
+        Settings of the definitions that it is measured with.
+
+    Raises
+    ------
+    harness.errors.UsageError
+        When the name cannot name a file.
+    """
+    with refuse_invalid(f"the new baseline {dataset!r}"):
+        return Baseline(dataset=dataset, settings=settings)
 
 
 def read_baseline(path: Path) -> Baseline:

@@ -23,6 +23,8 @@ from pydantic import (
     model_validator,
 )
 
+from harness.baseline.strictjson import is_unicode
+
 __all__ = [
     "MIN_READ_VERSION",
     "SCHEMA_VERSION",
@@ -56,6 +58,12 @@ def _in_whole_utc_seconds(moment: datetime) -> datetime:
     return moment
 
 
+def _unicode(text: str) -> str:
+    if not is_unicode(text):
+        raise ValueError(f"must be made of characters (got {text!r})")
+    return text
+
+
 def _not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be blank")
@@ -75,7 +83,8 @@ def _three_numbers(version: str) -> str:
     return version
 
 
-Text: TypeAlias = Annotated[str, AfterValidator(_not_blank)]
+Note: TypeAlias = Annotated[str, AfterValidator(_unicode)]
+Text: TypeAlias = Annotated[Note, AfterValidator(_not_blank)]
 Moment: TypeAlias = Annotated[AwareDatetime, AfterValidator(_in_whole_utc_seconds)]
 Direction: TypeAlias = Literal["both", "lower_is_better", "higher_is_better"]
 
@@ -240,7 +249,7 @@ class Entry(_Strict):
 
     value: float
     uncertainty: NonNegativeFloat
-    unit: str
+    unit: Note
     definition: Text
     expectation: Expectation
     direction: Direction
@@ -283,10 +292,10 @@ class Acceptance(_Strict):
     by: Text
     harness: Text
     rerun: Text
-    versions: Mapping[str, str]
+    versions: Mapping[Note, Note]
     inputs: Text
     reason: Text
-    ticket: str
+    ticket: Note
     visits: NonNegativeInt
 
 

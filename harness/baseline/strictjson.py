@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn, final
 
 from harness.errors import BrokenFileError
 
-__all__ = ["json_path", "parse_json"]
+__all__ = ["is_unicode", "json_path", "parse_json"]
 
 _DEEPEST: Final = 50
 
@@ -75,6 +75,17 @@ def json_path(keys: tuple[str | int, ...]) -> str:
     return text
 
 
+def is_unicode(text: str) -> bool:
+    """Return whether text is made of characters alone, so that it can be written as UTF-8.
+
+    Parameters
+    ----------
+    text
+        What Python may have made of a stray byte, or of half of a surrogate pair.
+    """
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def _plain(node: Any, source: str, place: tuple[str | int, ...]) -> Any:
     """Turn members into dicts, refusing what JSON libraries let through."""
 
@@ -88,7 +99,7 @@ def _plain(node: Any, source: str, place: tuple[str | int, ...]) -> Any:
         for key, value in node:
             if key in members:
                 refuse(f"has the key {json.dumps(key, ensure_ascii=False)} twice; keep one of them")
-            if not _is_unicode(key):
+            if not is_unicode(key):
                 refuse("has a key with half of a surrogate pair, which is no character")
             members[key] = _plain(value, source, (*place, key))
         return members
@@ -96,13 +107,9 @@ def _plain(node: Any, source: str, place: tuple[str | int, ...]) -> Any:
         return [_plain(value, source, (*place, index)) for index, value in enumerate(node)]
     if isinstance(node, float) and not math.isfinite(node):
         refuse(f"is {'NaN' if math.isnan(node) else 'infinite'}; only finite numbers can be kept")
-    if isinstance(node, str) and not _is_unicode(node):
+    if isinstance(node, str) and not is_unicode(node):
         refuse("holds half of a surrogate pair, which is no character")
     return node
-
-
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _fault(text: str, error: json.JSONDecodeError) -> str:

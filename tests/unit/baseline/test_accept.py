@@ -156,6 +156,14 @@ def test_reason_is_required(path, baseline, measured, accept, reason):
     assert path.read_bytes() == canonical_bytes(baseline)
 
 
+def test_words_that_cannot_be_stored_are_refused(path, baseline, measured, accept):
+    """Bytes of the command line that are no characters are refused in one sentence."""
+    plan = plan_acceptance(baseline, {"dia.a": measured("dia.a", 101.0)}, globs=["dia.a"])
+    with pytest.raises(UsageError, match="the acceptance is refused: reason must be made of characters"):
+        accept(plan, reason="\udcff")
+    assert path.read_bytes() == canonical_bytes(baseline)
+
+
 def test_nothing_to_accept_says_why(baseline, measured, accept):
     """An empty plan is refused, with the reason of the first value that could not be accepted."""
     same = {"dia.a": measured("dia.a", 100.0)}

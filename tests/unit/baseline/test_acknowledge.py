@@ -47,7 +47,9 @@ def test_later_acknowledgement_replaces_the_earlier(path, call):
     """Acknowledging again moves the date."""
     call("dia.a")
     call("dia.a", until=date(2020, 9, 1))
-    assert read_baseline(path).acknowledgements["dia.a"].until == date(2020, 9, 1)
+    call("dia.b")
+    notes = read_baseline(path).acknowledgements
+    assert {name: note.until for name, note in notes.items()} == {"dia.a": date(2020, 9, 1), "dia.b": date(2020, 8, 1)}
 
 
 def test_known_metric_without_entry(path, call):
@@ -62,6 +64,7 @@ def test_known_metric_without_entry(path, call):
         ({"until": date(2021, 7, 3)}, "more than a year ahead"),
         ({"ticket": " "}, "needs a ticket and a reason"),
         ({"reason": ""}, "needs a ticket and a reason"),
+        ({"by": "\ud800"}, "the acknowledgement is refused: by must be made of characters"),
     ],
 )
 def test_refusals(path, baseline, call, more, message):

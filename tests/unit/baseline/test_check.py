@@ -97,6 +97,18 @@ def test_acknowledgements(check, sound, until, expected):
         assert "dia.a (DM-1)" in sentence
 
 
+def test_unusable_settings(tmp_path, check, sound):
+    """Settings that nothing can be measured with are a finding of that file."""
+    check()
+
+    def refuse(settings):
+        raise UsageError("'good_flags' must be one of S3, S6")
+
+    (finding,) = check_folder(tmp_path, refuse, today=TODAY)
+    assert finding.severity == "error"
+    assert finding.sentence == "its settings are not usable: 'good_flags' must be one of S3, S6"
+
+
 def test_canonical_form_is_restored(check, tmp_path, sound):
     """A file that is valid but not canonical is found, and rewritten when that is asked for."""
     check()

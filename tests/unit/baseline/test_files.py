@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.baseline.files import canonical_bytes, find_baseline, list_baselines, parse_baseline, read_baseline
+from harness.baseline.files import (
+    canonical_bytes,
+    find_baseline,
+    list_baselines,
+    new_baseline,
+    parse_baseline,
+    read_baseline,
+)
 from harness.baseline.model import (
     Above,
     Acceptance,
@@ -210,6 +217,16 @@ def test_integer_for_a_float_is_read_but_not_canonical(path, baseline):
     path.write_text(path.read_text(encoding="utf-8").replace("100.0", "100"), encoding="utf-8")
     assert read_baseline(path) == baseline
     assert canonical_bytes(read_baseline(path)) != path.read_bytes()
+
+
+def test_new_baseline():
+    """A new baseline is empty, and its dataset can name a file."""
+    assert new_baseline("hits.2015", Settings(good_flags="S6")).settings.good_flags == "S6"
+    for name in ("", "my hits", "../hits", ".hits"):
+        with pytest.raises(
+            UsageError, match=r"the new baseline .* is refused: dataset must be made of letters, digits"
+        ):
+            new_baseline(name, Settings())
 
 
 def test_find_baseline(tmp_path, path):

@@ -103,7 +103,10 @@ def test_new_census_of_nothing_is_expected_to_stay_nothing(measured):
     }
     plan = plan_acceptance(Baseline(dataset="hits"), measurements, census={"dia.dup", "dia.bad"})
     (change,) = plan.changes
+    refusals = {change.metric: change.refusal for change in plan.left_alone}
     assert change.metric == "dia.dup"
+    assert "needs an expectation" in refusals["dia.bad"]
+    assert "needs an expectation" in refusals["dia.n"]
     assert change.entry("first").expectation == Within(low=0.0, high=0.0)
 
 
@@ -158,6 +161,24 @@ def test_ten_small_steps_are_a_large_one(baseline, acceptance, measured):
         "dia.a has drifted by +16.1 % since the original 100 (accepted 2020-06-01 from w_2020_20), "
         "beyond what one change is allowed (unchanged within 2 %): small steps add up"
     )
+
+
+def test_drift_downwards_warns(baseline, measured, entry):
+    """Small losses add up as small gains do."""
+    metrics = {"dia.a": entry(99.0, original={"value": 100.0, "accepted": "first"})}
+    plan = plan_acceptance(baseline.replaced(metrics=metrics), {"dia.a": measured("dia.a", 97.5)})
+    assert plan.warnings[0].startswith("dia.a has drifted by -2.5 % since the original 100")
+
+
+def test_one_large_step_is_plain_to_see(baseline, measured):
+    """The first change since the original is the change on show, and no drift, however large."""
+    assert plan_acceptance(baseline, {"dia.a": measured("dia.a", 150.0)}).warnings == ()
+
+
+def test_another_uncertainty_is_a_change(baseline, measured):
+    """An entry of the same value with another uncertainty is not the same."""
+    plan = plan_acceptance(baseline, {"dia.a": measured("dia.a", 100.0, 2.0)})
+    assert by_name(plan.changes) == {"dia.a": Category.CHANGED}
 
 
 def test_drift_back_does_not_warn(baseline, measured, entry):
