@@ -71,8 +71,13 @@ def json_path(keys: tuple[str | int, ...]) -> str:
         elif key.isidentifier():
             text += f".{key}" if text else key
         else:
-            text += f"[{json.dumps(key, ensure_ascii=False)}]"
+            text += f"[{_quoted(key)}]"
     return text
+
+
+def _quoted(key: str) -> str:
+    """Return a key as JSON writes it, in one line whatever it holds."""
+    return json.dumps(key, ensure_ascii=not key.isprintable())
 
 
 def is_unicode(text: str) -> bool:
@@ -98,7 +103,7 @@ def _plain(node: Any, source: str, place: tuple[str | int, ...]) -> Any:
         members: dict[str, Any] = {}
         for key, value in node:
             if key in members:
-                refuse(f"has the key {json.dumps(key, ensure_ascii=False)} twice; keep one of them")
+                refuse(f"has the key {_quoted(key)} twice; keep one of them")
             if not is_unicode(key):
                 refuse("has a key with half of a surrogate pair, which is no character")
             members[key] = _plain(value, source, (*place, key))

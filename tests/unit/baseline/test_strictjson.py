@@ -37,4 +37,5 @@ def test_places_are_readable():
     """A place is written as one would in a program, with quotes where a key needs them."""
     assert json_path(("metrics", "dia.numSources", "value")) == 'metrics["dia.numSources"].value'
     assert json_path(("a", 0, "ü x")) == 'a[0]["ü x"]'
+    assert json_path(("line\u2028break",)) == '["line\\u2028break"]'
     assert json_path(()) == ""
