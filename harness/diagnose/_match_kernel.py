@@ -5,13 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["KEY_BITS", "mutual_nearest_sorted"]
-
-#: Bits of a cell key that each of the three Cartesian cell numbers takes.
-KEY_BITS = 21
-
-_X = 1 << (2 * KEY_BITS)
-_Y = 1 << KEY_BITS
+__all__ = ["mutual_nearest_sorted"]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -52,7 +46,7 @@ def _is_preferred(candidate, best, own_number, number, place):  # type: ignore[n
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def mutual_nearest_sorted(segments, side1, side2, limit, size):  # type: ignore[no-untyped-def]
+def mutual_nearest_sorted(segments, side1, side2, within, size):  # type: ignore[no-untyped-def]
     """Find the mutual nearest neighbours of each segment.
 
     Parameters
@@ -62,8 +56,8 @@ def mutual_nearest_sorted(segments, side1, side2, limit, size):  # type: ignore[
     side1, side2 : tuple of arrays
         Cell keys (int64, ascending within a segment), unit vectors (float64, shape (n, 3)), and the sources' places
         in the caller's lists (int64).
-    limit : float
-        Largest squared chord.
+    within : tuple
+        Largest squared chord, and `harness.metrics.sphere.NEIGHBOURS` for cells at least as wide as that chord.
     size : int
         Length of the caller's first list.
 
@@ -72,6 +66,7 @@ def mutual_nearest_sorted(segments, side1, side2, limit, size):  # type: ignore[
     partner, squared : int64 and float64 arrays, shape (size,)
         By place in the first list, the matched place in the second (-1 without) and the squared chord.
     """
+    limit, neighbours = within
     key1, xyz1, place1 = side1
     key2, xyz2, place2 = side2
     number1 = _occurrences(segments[:, :2], side1)
@@ -82,19 +77,16 @@ def mutual_nearest_sorted(segments, side1, side2, limit, size):  # type: ignore[
     near2 = np.full(len(key2), np.inf)
     partner = np.full(size, -1, np.int64)
     squared = np.full(size, np.nan)
-    # The nine columns of cells around a source are followed by cursors that only move forward, because the keys of
-    # its neighbours ascend with its own.
-    offset = np.empty(9, np.int64)
-    for k in range(9):
-        offset[k] = (k // 3 - 1) * _X + (k % 3 - 1) * _Y - 1
-    cursor = np.empty(9, np.int64)
+    # Each run of cells around a source is followed by a cursor that only moves forward, because the keys of the
+    # neighbours ascend with the source's own.
+    cursor = np.empty(len(neighbours), np.int64)
     for s in range(len(segments)):
         start1, stop1, start2, stop2 = segments[s]
         cursor[:] = start2
         for i in range(start1, stop1):
             x, y, z = xyz1[i]
-            for k in range(9):
-                low = key1[i] + offset[k]
+            for k in range(len(neighbours)):
+                low = key1[i] + neighbours[k]
                 j = cursor[k]
                 while j < stop2 and key2[j] < low:
                     j += 1

@@ -144,6 +144,7 @@ def churn_rows(
         When a source has no visit or no detector.
     """
     from harness.diagnose.match import mutual_nearest
+    from harness.metrics.keyed_rows import keyed_rows, rows_table
 
     new, old = _sources(rerun, "rerun"), _sources(reference, "reference")
     keys = _data_ids(new, old)
@@ -172,24 +173,24 @@ def churn_rows(
         "numLost": count(old_key[lost]),
         "numGained": count(new_key[gained]),
     }
-    rows = [_rows(f"churn.{name}", keys, value) for name, value in sums.items()]
+    rows = [keyed_rows(f"churn.{name}", keys, value) for name, value in sums.items()]
     sizes = _sizes(keys, regions)
     for name, side, key, only in (("numLostAtEdge", old, old_key, lost), ("numGainedAtEdge", new, new_key, gained)):
         value, detail = _count_at_edge(side, key, only, sizes, settings.edge_width)
-        rows.append(_rows(f"churn.{name}", keys, value, detail=detail))
+        rows.append(keyed_rows(f"churn.{name}", keys, value, detail=detail.tolist()))
 
     pairs_key = old_key[match.index1]
     for name, value in _differences(old[match.index1], new[match.index2], match.separation).items():
         median, known = _medians(pairs_key, value, keys.height)
-        rows.append(_rows(f"churn.{name}", keys, median, known))
-    return _table(rows, instrument)
+        rows.append(keyed_rows(f"churn.{name}", keys, median, known))
+    return rows_table(rows, instrument)
 
 
 def _sources(table: pa.Table, side: str) -> pl.DataFrame:
     """Return unique sources as a frame with all columns that churn may need; absent ones are null."""
     import polars as pl
 
-    frame = pl.DataFrame(pl.from_arrow(table)).unique("diaSourceId", keep="first", maintain_order=True)
+    frame = pl.DataFrame(pl.from_arrow(table)).filter(pl.col("diaSourceId").is_first_distinct())
     missing = frame.filter(pl.col("visit").is_null() | pl.col("detector").is_null()).height
     if missing:
         raise NotMeasuredError(
@@ -293,32 +294,3 @@ def _medians(
     median[medians["key"].to_numpy()] = medians["value"].to_numpy()
     known[medians["key"].to_numpy()] = 1
     return median, known
-
-
-def _rows(
-    metric: str,
-    keys: pl.DataFrame,
-    numerator: NDArray[np.float64],
-    denominator: NDArray[np.float64] | None = None,
-    detail: NDArray[np.object_] | None = None,
-) -> pl.DataFrame:
-    import polars as pl
-
-    return keys.select(
-        pl.lit(metric).alias("metric"),
-        *("visit", "detector", "band"),
-        pl.Series("numerator", numerator),
-        pl.Series("denominator", denominator if denominator is not None else [None] * keys.height, pl.Float64),
-        pl.Series("detail", detail.tolist() if detail is not None else [None] * keys.height, pl.String),
-    )
-
-
-def _table(rows: list[pl.DataFrame], instrument: str | None) -> pa.Table:
-    import polars as pl
-
-    from harness.metrics.rows import rows_schema
-
-    frame = pl.concat(rows).with_columns(
-        pl.lit(instrument, pl.String).alias("instrument"), pl.lit(None, pl.Float64).alias("uncertainty")
-    )
-    return frame.select(rows_schema().names).to_arrow().cast(rows_schema())

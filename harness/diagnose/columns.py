@@ -151,7 +151,7 @@ def _pair_rows(rerun: pa.Table, reference: pa.Table) -> tuple[NDArray[np.int64],
 
     def frame(table: pa.Table, place: str) -> pl.DataFrame:
         keys = pl.DataFrame({"key": pl.from_arrow(table.column(0))})
-        return keys.with_row_index(place).drop_nulls().unique("key", keep="first", maintain_order=True)
+        return keys.with_row_index(place).filter(pl.col("key").is_first_distinct() & pl.col("key").is_not_null())
 
     both = frame(rerun, "rerun").join(frame(reference, "reference"), on="key", maintain_order="left")
     return both["rerun"].to_numpy().astype(np.int64), both["reference"].to_numpy().astype(np.int64)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, final
 
 import numpy as np
 
-from harness.diagnose._match_kernel import KEY_BITS, mutual_nearest_sorted
+from harness.diagnose._match_kernel import mutual_nearest_sorted
 from harness.errors import UsageError
+from harness.metrics.sphere import NEIGHBOURS, cell_keys, unit_vectors
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -18,9 +19,6 @@ _ARCSEC = np.pi / 180 / 3600
 
 #: Keys, unit vectors and places of one list, as the kernel takes them.
 _Side: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]"
-
-#: Cell numbers run from 1 to 2 / size + 1 and need a neighbour on each side within their bits of the key.
-_SMALLEST_CELL = 2.0 / (2 ** (KEY_BITS - 1))
 
 
 @final
@@ -91,7 +89,7 @@ def mutual_nearest(
         segments = np.array([[0, side1[0].size, 0, side2[0].size]])
     else:
         segments = _segments(sorted1, sorted2)
-    partner, squared = mutual_nearest_sorted(segments, side1, side2, chord**2, np.size(ra1))
+    partner, squared = mutual_nearest_sorted(segments, side1, side2, (chord**2, NEIGHBOURS), np.size(ra1))
     index1 = np.flatnonzero(partner >= 0)
     half = np.minimum(np.sqrt(squared[index1]) / 2, 1)
     return Match(index1, partner[index1], 2 * np.arcsin(half) / _ARCSEC)
@@ -105,11 +103,8 @@ def _sort(
     place = np.flatnonzero(np.isfinite(ra) & (np.abs(dec) <= 90))
     if place.size < ra.size:
         ra, dec = ra[place], dec[place]
-    xyz = _unit_vectors(ra, dec)
-    # A little wider than the chord, so that rounding never puts two sources within it more than a cell apart.
-    size = max(chord * (1 + 1e-6), _SMALLEST_CELL)
-    cell = ((xyz + 1) / size).astype(np.int64) + 1
-    key = (cell[:, 0] << (2 * KEY_BITS)) | (cell[:, 1] << KEY_BITS) | cell[:, 2]
+    xyz = unit_vectors(ra, dec)
+    key = cell_keys(xyz, chord)
     order = np.argsort(key)
     groups = None
     if group is not None:
@@ -117,12 +112,6 @@ def _sort(
         order = order[np.argsort(groups[order], kind="stable")]
         groups = groups[order]
     return (key[order], np.take(xyz, order, axis=0), place[order]), groups
-
-
-def _unit_vectors(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.float64]:
-    ra, dec = np.radians(ra), np.radians(dec)
-    equatorial = np.cos(dec)
-    return np.stack([equatorial * np.cos(ra), equatorial * np.sin(ra), np.sin(dec)], axis=1)
 
 
 def _segments(group1: NDArray[np.int64], group2: NDArray[np.int64]) -> NDArray[np.int64]:
