@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["decide", "more_units_needed"]
 
+_HOPELESS = 1000.0
+"""An interval this many times too wide would take a million times the visits."""
+
 
 def decide(estimate: Estimate, acceptable: Interval) -> VerdictState:
     """Return what was shown.
@@ -41,7 +44,8 @@ def more_units_needed(estimate: Estimate, acceptable: Interval) -> int | None:
     Returns
     -------
     more : `int` or None
-        None when there is no telling: the interval is infinite, or the estimate is on the border itself.
+        0 when they have decided already.  None when no number of visits that anybody will see is known to decide: the
+        interval is infinite, or the estimate lies all but on the border.
     """
     value, seen = estimate.value, estimate.interval
     if value in acceptable:
@@ -50,7 +54,8 @@ def more_units_needed(estimate: Estimate, acceptable: Interval) -> int | None:
         reaches = [(value - seen.low, value - acceptable.high)]
     else:
         reaches = [(seen.high - value, acceptable.low - value)]
-    excess = max((reach / room if room else math.inf) for reach, room in reaches if reach and math.isfinite(room))
-    if not math.isfinite(excess):
+    limited = [(reach, room) for reach, room in reaches if reach and math.isfinite(room)]
+    excess = max((reach / room if room else math.inf for reach, room in limited), default=0.0)
+    if excess > _HOPELESS:
         return None
-    return max(1, math.ceil(estimate.n_units * (excess**2 - 1)))
+    return max(0, math.ceil(estimate.n_units * (excess**2 - 1)))

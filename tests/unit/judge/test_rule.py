@@ -39,7 +39,12 @@ def test_interval_inside_passes_and_outside_fails(low, high, state):
         (_estimate(1, -1, 3), Interval(-math.inf, 2), 30),
         (_estimate(0.1, -1.9, 2.05), Interval(-2, 2), 1),
         (_estimate(2, 1, 3), Interval(-2, 2), None),
+        (_estimate(0, -4, 4), Interval(-1e-170, 1e-170), None),
+        (_estimate(0, -1, 1), Interval(-2, 2), 0),
+        (_estimate(5, 5, 5), Interval(-2, 2), 0),
+        (_estimate(0, 0, 0), Interval(0, 0), 0),
         (_estimate(0, -math.inf, math.inf), Interval(-2, 2), None),
+        (_estimate(0, -math.inf, math.inf), Interval(-math.inf, 2), None),
         (_estimate(0, -4, 4), Interval(0, 0), None),
     ],
 )
