@@ -86,7 +86,7 @@ def test_a_schema_conversion_changes_no_value(real_data: Path, conversion: str) 
 
 
 def test_the_defect_of_the_older_vintage_is_seen_when_it_is_planted(real_data: Path) -> None:
-    """A conversion that wrote the xy moment into iyyPSF, as the pipeline did until 2024-12, changes that column alone."""
+    """A conversion that wrote the xy moment into iyyPSF, as was done until 2024-12, changes that column only."""
     table = sources(real_data, SCHEMA_9)
     wrong = table.set_column(table.schema.get_field_index("iyyPSF"), "iyyPSF", table["ixyPSF"])
     (change,) = [each for each in changed_columns(wrong, sources(real_data, NEW)) if each.n_changed]
