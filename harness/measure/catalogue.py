@@ -1,0 +1,36 @@
+"""Every metric the harness measures, of all suites."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.metrics.settings import Settings
+    from harness.model import Metric
+
+__all__ = ["all_metrics", "all_ratios"]
+
+
+def all_metrics(settings: Settings) -> Mapping[str, Metric]:
+    """Return the definitions of all metrics by name, in the order they are listed in.
+
+    Parameters
+    ----------
+    settings
+        What the definitions depend on.
+    """
+    from harness.diagnose.churn import churn_catalogue
+    from harness.diagnose.columns import column_catalogue
+    from harness.metrics.catalogue import metric_catalogue
+
+    return {**metric_catalogue(settings), **churn_catalogue(settings), **column_catalogue()}
+
+
+def all_ratios() -> Mapping[str, tuple[str, str]]:
+    """Return the metrics that are formed of two others: name to (numerator, denominator)."""
+    from harness.diagnose.churn import CHURN_RATIOS
+    from harness.metrics.catalogue import RATIOS
+
+    return {**RATIOS, **CHURN_RATIOS}

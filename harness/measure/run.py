@@ -1,0 +1,217 @@
+"""Measure reruns: find what is missing from the store, make it through an executor, declare it complete."""
+
+from __future__ import annotations
+
+from concurrent.futures import BrokenExecutor, Executor, as_completed
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+import harness
+from harness.errors import HarnessError
+from harness.measure.store import Manifest, MeasurementStore
+from harness.measure.tasks import DIA, PAIR, Task, dia_tasks, pair_tasks, run_task
+from harness.model import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from harness.metrics.settings import Settings
+    from harness.rerun.protocol import Rerun, RerunRef
+
+__all__ = ["Progress", "measure", "measure_pair", "pair_suite", "process_executor"]
+
+
+class Progress(Protocol):
+    """What long work reports to: a bar on a terminal, plain lines elsewhere, nothing in a library call."""
+
+    def __call__(self, done: int, total: int, what: str, /) -> None:
+        """Take note that ``done`` of ``total`` shards of ``what`` are finished."""
+
+
+def process_executor(workers: int) -> AbstractContextManager[Executor | None]:
+    """Return an executor of spawned processes, or of none: one worker runs in this process.
+
+    Processes are spawned and not forked: compiled kernels and database drivers hold threads that a fork would break.
+    """
+    if workers <= 1:
+        return nullcontext()
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+
+
+def measure(
+    rerun: Rerun,
+    settings: Settings,
+    store: MeasurementStore,
+    *,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Manifest:
+    """Measure what is not measured yet of one rerun's DIA metrics.
+
+    Parameters
+    ----------
+    rerun
+        What to measure.
+    settings
+        What the definitions depend on.
+    store
+        Where measurements are kept; finished shards with the same inputs are not made again.
+    executor
+        Runs the tasks; None runs them one after the other in this process.
+    progress
+        Called after each shard.
+
+    Returns
+    -------
+    manifest : `Manifest`
+        What the complete measurement consists of.
+
+    Raises
+    ------
+    harness.errors.HarnessError
+        When some of the input cannot be read.  Everything else has been measured and stored by then, so that the next
+        call only makes what failed.
+    """
+    tasks = dia_tasks(rerun, settings)
+    return _complete(DIA, rerun, None, tasks, store, executor=executor, progress=progress)
+
+
+def measure_pair(
+    rerun: Rerun,
+    reference: Rerun,
+    settings: Settings,
+    store: MeasurementStore,
+    *,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Manifest:
+    """Measure what is not measured yet of two reruns side by side: churn and changed columns.
+
+    Parameters and errors are those of `measure`.
+    """
+    tasks = pair_tasks(rerun, reference, settings)
+    return _complete(pair_suite(reference.ref), rerun, reference, tasks, store, executor=executor, progress=progress)
+
+
+def pair_suite(reference: RerunRef) -> str:
+    """Return the name of the suite that measures a rerun against this reference."""
+    return f"{PAIR}-{digest_of([reference.repo, reference.name])[:8]}"
+
+
+def _complete(
+    suite: str,
+    rerun: Rerun,
+    reference: Rerun | None,
+    tasks: Sequence[Task],
+    store: MeasurementStore,
+    *,
+    executor: Executor | None,
+    progress: Progress | None,
+) -> Manifest:
+    folder = store.folder(rerun.ref, suite)
+    settings = asdict(tasks[0].settings)
+    shards = tuple(task.filename for task in tasks)
+    known = store.read_manifest(folder, settings)
+    notes = {shard: store.shard_metadata(folder / shard) for shard in shards}
+    missing = [task for task in tasks if notes[task.filename] is None]
+    if known is not None and known.shards == shards and not missing:
+        return known
+    store.forget_manifest(folder, settings)
+    label = rerun.name if reference is None else f"{rerun.name} against {reference.name}"
+    opened = {side.ref: side for side in (rerun, reference) if side is not None}
+    for filename, note in _run(missing, folder, opened, executor=executor, progress=progress, label=label):
+        notes[filename] = note
+
+    provenance = rerun.provenance()
+    contents = [note["content"] for note in notes.values() if note and "content" in note]
+    manifest = Manifest(
+        rerun=rerun.name,
+        source=provenance.source,
+        suite=suite,
+        settings=settings,
+        shards=shards,
+        inputs=digest_of(sorted({task.inputs for task in tasks})),
+        content=_content(contents, rerun) if contents else "",
+        harness=harness.__version__,
+        datasets=dict(provenance.inputs),
+        versions=dict(provenance.versions),
+        schema=provenance.schema,
+        reference="" if reference is None else reference.name,
+    )
+    store.write_manifest(folder, manifest)
+    return manifest
+
+
+def _content(digests: Sequence[str], rerun: Rerun) -> str:
+    """Digest the rows read together with the stored column names, so that a renamed schema is another content."""
+    from harness.metrics.dia_sources import combine_digests
+
+    return digest_of([combine_digests(digests), list(rerun.tables["diaSource"].stored_columns)])
+
+
+def _run(
+    tasks: Sequence[Task],
+    folder: Path,
+    opened: Mapping[RerunRef, Rerun],
+    *,
+    executor: Executor | None,
+    progress: Progress | None,
+    label: str,
+) -> list[tuple[str, dict[str, Any]]]:
+    """Make shards, all that can be made, and then complain about the rest."""
+    done: list[tuple[str, dict[str, Any]]] = []
+    failed: list[HarnessError] = []
+    if executor is None:
+        results: Iterable[Callable[[], tuple[str, dict[str, Any]]]]
+        results = (partial(_make_shard, task, folder, opened.__getitem__) for task in tasks)
+    else:
+        futures = [executor.submit(make_shard, task, folder) for task in tasks]
+        results = (future.result for future in as_completed(futures))
+    for count, result in enumerate(results, start=1):
+        try:
+            done.append(result())
+        except HarnessError as fault:
+            failed.append(fault)
+        except BrokenExecutor:
+            raise HarnessError(
+                "a worker process died (out of memory, or killed); what it had finished is stored, so call it again, "
+                "perhaps with fewer workers"
+            ) from None
+        if progress is not None:
+            progress(count, len(tasks), label)
+    if failed:
+        others = f" ({len(failed) - 1} more like it)" if len(failed) > 1 else ""
+        raise type(failed[0])(f"{failed[0]}{others}")
+    return done
+
+
+def make_shard(task: Task, folder: Path) -> tuple[str, dict[str, Any]]:
+    """Measure one task and store its shard; what an executor is given to run.
+
+    Raises
+    ------
+    harness.errors.HarnessError
+        When the input cannot be read or the shard cannot be written.
+    """
+    return _make_shard(task, folder, _opened_here)
+
+
+@lru_cache(maxsize=2)
+def _opened_here(ref: RerunRef) -> Rerun:
+    """Open a rerun once in a worker process, which lives no longer than its executor."""
+    from harness.rerun import open_ref
+
+    return open_ref(ref)
+
+
+def _make_shard(task: Task, folder: Path, opened: Callable[[RerunRef], Rerun]) -> tuple[str, dict[str, Any]]:
+    rows, notes = run_task(task, opened)
+    metadata = {"harness": harness.__version__, "kind": task.kind, "inputs": task.inputs, **notes}
+    MeasurementStore(folder).write_shard(folder, task.filename, rows, metadata)
+    return task.filename, metadata

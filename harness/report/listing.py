@@ -1,0 +1,131 @@
+"""Tables for people, for scripts and for web pages: one listing, printed as a table, as JSON or as Markdown."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, final
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["Column", "Format", "Listing", "number", "print_listing"]
+
+Format = Literal["table", "json", "md"]
+
+
+def number(value: float) -> str:
+    """Format a number for reading: counts as whole numbers, anything else to six digits, NaN as a dash."""
+    if not math.isfinite(value):
+        return "–" if math.isnan(value) else ("∞" if value > 0 else "−∞")
+    if value == int(value) and abs(value) < 1e15:
+        return str(int(value))
+    return f"{value:.6g}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its key in the rows, its heading, how a value reads, and a style by value for terminals."""
+
+    key: str
+    heading: str
+    show: Callable[[Any], str] = str
+    numeric: bool = False
+    style: Callable[[Any], str] | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A titled table of raw values, with paragraphs below it.
+
+    JSON gets the rows as they are (every key, whether it has a column or not); text formats get the columns.
+    """
+
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Mapping[str, Any]]
+    notes: Sequence[str] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def print_listing(listing: Listing, fmt: Format, console: Console) -> None:
+    """Print a listing.
+
+    Parameters
+    ----------
+    listing
+        What to print.
+    fmt
+        ``table`` for a terminal, ``json`` for a script (never NaN: null), ``md`` for a web page.
+    console
+        Where to.
+    """
+    if fmt == "json":
+        content = {"title": listing.title, **listing.extra, "rows": listing.rows, "notes": list(listing.notes)}
+        console.file.write(json.dumps(_strict(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    elif fmt == "md":
+        console.file.write(_markdown(listing))
+    else:
+        _print_table(listing, console)
+
+
+def _print_table(listing: Listing, console: Console) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    if listing.rows:
+        table = Table(title=listing.title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+        for column in listing.columns:
+            fixed = column.numeric or column is listing.columns[0]
+            table.add_column(
+                column.heading, justify="right" if column.numeric else "left", no_wrap=fixed, overflow="fold"
+            )
+        for row in listing.rows:
+            table.add_row(
+                *(
+                    Text(column.show(row[column.key]), style=column.style(row[column.key]) if column.style else "")
+                    for column in listing.columns
+                )
+            )
+        console.print(table)
+    else:
+        console.print(Text(listing.title, style="bold"))
+    for note in listing.notes:
+        # Sentences stay whole: a terminal may wrap them, a log is searched for them.
+        console.print(Text(note), soft_wrap=True)
+
+
+def _markdown(listing: Listing) -> str:
+    lines = [f"### {_escape(listing.title)}", ""]
+    if listing.rows:
+        lines.append("| " + " | ".join(_escape(column.heading) for column in listing.columns) + " |")
+        lines.append("|" + "|".join(" ---: " if column.numeric else " --- " for column in listing.columns) + "|")
+        for row in listing.rows:
+            cells = (_escape(column.show(row[column.key])) for column in listing.columns)
+            lines.append("| " + " | ".join(cells) + " |")
+        lines.append("")
+    for note in listing.notes:
+        indented = note.startswith("  ")
+        lines.append(f"  - {_escape(note.strip())}" if indented else f"- {_escape(note)}")
+    return "\n".join(lines) + "\n"
+
+
+def _escape(text: str) -> str:
+    for special in "\\|<>*_`[]":
+        text = text.replace(special, "\\" + special)
+    return text.replace("\n", " ")
+
+
+def _strict(value: Any) -> Any:
+    """Replace what JSON has no word for: a NaN or infinity becomes null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(item) for item in value]
+    return value
