@@ -1,0 +1,270 @@
+"""The pytest plugin: reruns, a reference and expectations for anyone's own checks.
+
+Loaded by its entry point.  Tests ask for ``rerun``, ``reference`` and ``expect``, and for a metric group by its name::
+
+    def test_dia_source_counts_are_unchanged(rerun, dia_count, expect):
+        expect(rerun[dia_count]).unchanged()
+
+Each such test runs once per rerun and metric.  Nothing is measured here: checks read the measurement store, so ``-k``,
+``--lf`` and any number of workers see the same numbers.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import pytest
+
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from harness.judge.quantity import Quantity
+    from harness.measure.measurements import Measurements
+    from harness.model import Verdict
+    from harness.session import Session
+    from harness.verification import Verification
+
+_SESSION: pytest.StashKey[Session] = pytest.StashKey()
+_VERDICTS: pytest.StashKey[list[Verdict]] = pytest.StashKey()
+
+#: The attribute of a test report that takes verdicts from a worker to the process that collects them.
+_CARRIED = "harness_verdicts"
+
+_OPTIONS = {
+    "repo": "Butler repository, APDB URL or folder with a rerun.toml (default: the embedded repository)",
+    "reference": "rerun to compare with (default: the one the baseline was accepted from)",
+    "baselines": "folder of baseline files (default: baselines)",
+    "dataset": "name of the baseline in it (default: the one the rerun names, or the only one)",
+    "measurements": "folder of the measurement store (default: in the user's cache folder)",
+    "good-flags": "flag list that 'good source' means (default: the baseline's)",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add our options, each with a twin in the ini file (``--repo`` is ``harness_repo``)."""
+    group = parser.getgroup("rerun-harness", "verification of reruns")
+    for name, text in _OPTIONS.items():
+        group.addoption(f"--{name}", dest=_dest(name), metavar=name.upper(), help=text)
+        parser.addini(_dest(name), text)
+    group.addoption(
+        "--rerun",
+        dest="harness_rerun",
+        action="append",
+        metavar="NAME",
+        help="rerun to judge, or NAME=REPO; may be repeated (default: the newest)",
+    )
+    parser.addini("harness_rerun", "reruns to judge", type="args")
+    group.addoption(
+        "--inconclusive",
+        dest="harness_inconclusive",
+        choices=["fail", "warn"],
+        help="what becomes of a check that the data cannot decide (default: fail)",
+    )
+    parser.addini("harness_inconclusive", "fail or warn", default="fail")
+    group.addoption(
+        "--self-test",
+        dest="harness_self_test",
+        action="store_true",
+        help="allow a rerun to be compared with itself",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Resolve nothing yet: a test session that asks for no rerun must not open a repository."""
+    config.addinivalue_line("markers", "harness: marks a check as a verification check (informative)")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrize ``rerun`` over the reruns asked for, and each metric group over the metrics in it."""
+    if "rerun" not in metafunc.fixturenames or _parametrized(metafunc, "rerun"):
+        return
+    try:
+        session = _session(metafunc.config)
+        names = [ref.name for ref in session.refs]
+        metafunc.parametrize("rerun", list(session.refs), ids=names, indirect=True, scope="session")
+        for group in sorted(session.groups & set(metafunc.fixturenames)):
+            metafunc.parametrize(group, session.metrics_of(group))
+    except HarnessError as fault:
+        raise pytest.UsageError(str(fault)) from None
+
+
+@pytest.fixture(scope="session")
+def rerun(request: pytest.FixtureRequest) -> Measurements:
+    """Return the measurements of the rerun under test: ``rerun["dia.numSources"]`` is a quantity to expect of."""
+    with _told_without_traceback():
+        return _session(request.config).measurements(request.param)
+
+
+@pytest.fixture(scope="session")
+def reference(pytestconfig: pytest.Config) -> Measurements:
+    """Return the measurements of the rerun that others are compared with.
+
+    Without ``--reference``, and without a baseline whose rerun is in the repository, the test that asks for it fails.
+    """
+    session = _session(pytestconfig)
+    if session.reference is None:
+        pytest.fail("this check needs a reference rerun: name one with --reference", pytrace=False)
+    with _told_without_traceback():
+        return session.measurements(session.reference)
+
+
+@pytest.fixture(scope="session")
+def _verifications() -> dict[str, Verification]:
+    return {}
+
+
+@pytest.fixture
+def expect(request: pytest.FixtureRequest, _verifications: dict[str, Verification]) -> _Expect:
+    """Return the function that turns a quantity into something to expect of: ``expect(q).unchanged()``."""
+    return _Expect(request.node, _session(request.config), _verifications)
+
+
+@final
+class _Expect:
+    """``expect``: collects the verdicts of one test and fails it on the first that does not hold."""
+
+    def __init__(self, item: pytest.Item, session: Session, verifications: dict[str, Verification]) -> None:
+        self._item = item
+        self._session = session
+        self._verifications = verifications
+
+    def __call__(self, quantity: Quantity) -> _Expectation:
+        if quantity.rerun not in self._verifications:
+            with _told_without_traceback():
+                self._verifications[quantity.rerun] = self._session.verification(quantity.rerun)
+        return _Expectation(self, self._verifications[quantity.rerun], quantity)
+
+    def settle(self, verdict: Verdict) -> None:
+        self._item.stash.setdefault(_VERDICTS, []).append(verdict)
+        self._item.user_properties.append((verdict.metric, verdict.value))
+        self._item.user_properties.append(("verdict", str(verdict.state)))
+        if verdict.state in self._session.tolerated:
+            return
+        pytest.fail("\n".join([verdict.sentence, *(f"  {line}" for line in verdict.details)]), pytrace=False)
+
+
+@final
+class _Expectation:
+    """What may be expected of one quantity; each method judges and fails the test unless it was shown to hold."""
+
+    def __init__(self, expect: _Expect, verification: Verification, quantity: Quantity) -> None:
+        self._expect = expect
+        self._verification = verification
+        self._quantity = quantity
+
+    def unchanged(self, *, rtol: float | None = None, atol: float | None = None) -> None:
+        """Expect no change against the reference, or the baseline, beyond the tolerance that the baseline states.
+
+        Parameters
+        ----------
+        rtol, atol
+            Tolerance (relative, and in the metric's unit) for a metric that no baseline holds.
+        """
+        self._expect.settle(self._verification.unchanged(self._quantity, rtol=rtol, atol=atol))
+
+    def below(self, other: Quantity | float, *, for_at_least: float | None = None) -> None:
+        """Expect less than another quantity or a number; with ``for_at_least``, in that share of visits."""
+        self._expect.settle(self._verification.below(self._quantity, other, for_at_least=for_at_least))
+
+    def above(self, other: Quantity | float, *, for_at_least: float | None = None) -> None:
+        """Expect more than another quantity or a number; with ``for_at_least``, in that share of visits."""
+        self._expect.settle(self._verification.above(self._quantity, other, for_at_least=for_at_least))
+
+    def agrees_with(self, other: Quantity, *, rtol: float, predicted: float = 0.0) -> None:
+        """Expect the ratio to another estimate to be ``1 + predicted``, within ``rtol``."""
+        self._expect.settle(self._verification.agrees_with(self._quantity, other, rtol=rtol, predicted=predicted))
+
+    def within(self, low: float, high: float) -> None:
+        """Expect the value itself in a closed interval."""
+        self._expect.settle(self._verification.within(self._quantity, low, high))
+
+    def sound(self) -> None:
+        """Expect a count of defects to be zero, unless the baseline accepts some."""
+        self._expect.settle(self._verification.sound(self._quantity))
+
+    def as_baselined(self) -> None:
+        """Expect whatever the baseline's entry for this metric says."""
+        self._expect.settle(self._verification.as_baselined(self._quantity))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let the report carry the verdicts, so that they reach the process that collects them."""
+    report = yield
+    if report.when == "call":
+        # Only plain types survive the way from a worker process.
+        report.__dict__[_CARRIED] = [asdict(verdict) for verdict in item.stash.get(_VERDICTS, [])]
+    return report
+
+
+def verdicts_of(report: pytest.TestReport) -> list[Verdict]:
+    """Return the verdicts that a test's report carries, from whichever process."""
+    from harness.model import Interval, Verdict, VerdictState
+
+    def revive(plain: Mapping[str, Any]) -> Verdict:
+        intervals = {
+            name: None if plain[name] is None else Interval(**plain[name]) for name in ("interval", "acceptable")
+        }
+        details = tuple(plain["details"])
+        return Verdict(**{**plain, **intervals, "state": VerdictState(plain["state"]), "details": details})
+
+    return [revive(plain) for plain in getattr(report, _CARRIED, ())]
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what is judged against what, once something has been resolved."""
+    session = config.stash.get(_SESSION, None)
+    return [] if session is None else [f"rerun-harness: {session.describe()}"]
+
+
+def _parametrized(metafunc: pytest.Metafunc, name: str) -> bool:
+    """Return whether a test gives an argument its own values; then it is none of ours."""
+    marks = metafunc.definition.iter_markers("parametrize")
+    return any(name in str(mark.args[0] if mark.args else mark.kwargs.get("argnames", "")) for mark in marks)
+
+
+@contextmanager
+def _told_without_traceback() -> Generator[None]:
+    """Turn an error of the user's making into its one sentence."""
+    try:
+        yield
+    except HarnessError as fault:
+        pytest.fail(str(fault), pytrace=False)
+
+
+def _session(config: pytest.Config) -> Session:
+    if _SESSION not in config.stash:
+        from harness.session import Request, Session
+
+        def given(name: str) -> Any:
+            return config.getoption(_dest(name)) or config.getini(_dest(name)) or None
+
+        def folder(name: str) -> Path | None:
+            return None if given(name) is None else Path(given(name))
+
+        config.stash[_SESSION] = Session(
+            Request(
+                repo=given("repo"),
+                reruns=tuple(given("rerun") or ()),
+                reference=given("reference"),
+                baselines=folder("baselines"),
+                dataset=given("dataset"),
+                measurements=folder("measurements"),
+                good_flags=given("good-flags"),
+                self_test=config.getoption("harness_self_test"),
+                tolerate_inconclusive=given("inconclusive") == "warn",
+            )
+        )
+    return config.stash[_SESSION]
+
+
+def _dest(name: str) -> str:
+    return "harness_" + name.replace("-", "_")

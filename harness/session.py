@@ -1,0 +1,390 @@
+"""What was asked for, resolved: repository, reruns, reference, baseline, settings and measurement store.
+
+The command line and the pytest plugin both start here, so that the same words mean the same thing in both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, final
+
+from harness.errors import HarnessError, SelfComparisonError, UsageError
+from harness.model import VerdictState
+from harness.rerun.protocol import RerunRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
+
+    import pyarrow as pa
+
+    from harness.baseline.model import Baseline
+    from harness.measure.measurements import Measurements
+    from harness.measure.run import Progress
+    from harness.measure.store import Manifest, MeasurementStore
+    from harness.metrics.settings import Settings
+    from harness.model import Metric
+    from harness.rerun.protocol import Rerun
+    from harness.verification import Verification
+
+__all__ = ["Request", "Session"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user asks for; what is left out is found by `Session`.
+
+    Attributes
+    ----------
+    repo
+        Butler repository, APDB URL or folder; None is the embedded repository.
+    reruns
+        Names of reruns in the repository, or ``NAME=REPO`` for one that lies elsewhere; none is the newest.
+    reference
+        The rerun to compare with, named likewise; None is the rerun the baseline was accepted from, where the
+        repository has it.
+    baselines
+        Folder of baseline files; None is ``baselines`` in the current folder (the harness's own for the embedded
+        repository).
+    dataset
+        Which of them; None is the one the rerun names, or the only one.
+    measurements
+        Folder of the measurement store; None is one in the user's cache folder.
+    good_flags
+        Name of the flag list that "good source" means; None is what the baseline says.
+    self_test
+        Whether a comparison of a rerun with itself is meant.
+    tolerate_inconclusive
+        Whether what the data cannot decide is let through.
+    """
+
+    repo: str | None = None
+    reruns: tuple[str, ...] = ()
+    reference: str | None = None
+    baselines: Path | None = None
+    dataset: str | None = None
+    measurements: Path | None = None
+    good_flags: str | None = None
+    self_test: bool = False
+    tolerate_inconclusive: bool = False
+
+    def as_options(self) -> list[str]:
+        """Return the request as options of the pytest plugin."""
+        named = {
+            "repo": self.repo,
+            "reference": self.reference,
+            "baselines": self.baselines and self.baselines.resolve(),
+            "dataset": self.dataset,
+            "measurements": self.measurements and self.measurements.resolve(),
+            "good-flags": self.good_flags,
+            "inconclusive": "warn" if self.tolerate_inconclusive else None,
+        }
+        options = [f"--{name}={value}" for name, value in named.items() if value is not None]
+        options += [f"--rerun={rerun}" for rerun in self.reruns]
+        return [*options, "--self-test"] if self.self_test else options
+
+
+@final
+class Session:
+    """A `Request`, resolved step by step; each step raises a `harness.errors.UsageError` that says what is there.
+
+    Parameters
+    ----------
+    request
+        What was asked for.
+    tell
+        Called with a line about work that takes a while; None works in silence.
+    """
+
+    def __init__(self, request: Request, tell: Callable[[str], None] | None = None) -> None:
+        self.request = request
+        self._tell = tell
+        self._opened: dict[RerunRef, Rerun] = {}
+        self._measured: dict[RerunRef, Measurements] = {}
+
+    @cached_property
+    def repo(self) -> str:
+        """The repository that reruns are looked up in."""
+        if self.request.repo is not None:
+            return _absolute(self.request.repo)
+        from harness.embedded import embedded_repository
+
+        return str(embedded_repository(progress=self._tell))
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the reruns are those of the embedded repository."""
+        return self.request.repo is None
+
+    @cached_property
+    def refs(self) -> tuple[RerunRef, ...]:
+        """The reruns to measure and judge."""
+        if self.request.reruns:
+            return tuple(dict.fromkeys(self._ref(text) for text in self.request.reruns))
+        from harness.rerun import list_reruns
+
+        names = list_reruns(self.repo)
+        if not names:
+            raise UsageError(f"{self.repo} holds no rerun; name one with --rerun")
+        return (RerunRef(self.repo, names[-1]),)
+
+    @cached_property
+    def reference(self) -> RerunRef | None:
+        """The rerun that the others are compared with, or None when there is only the baseline's number."""
+        if self.request.reference is not None:
+            reference = self._ref(self.request.reference)
+            if reference in self.refs and not self.request.self_test:
+                raise SelfComparisonError(
+                    f"{reference.name} would be compared with itself; name two different reruns "
+                    "(--self-test if that is what you want to see)"
+                )
+            return reference
+        accepted = None if self.baseline is None else self.baseline.accepted_rerun
+        if accepted is None or accepted in {ref.name for ref in self.refs}:
+            return None
+        from harness.rerun import list_reruns
+
+        return RerunRef(self.repo, accepted) if accepted in list_reruns(self.repo) else None
+
+    @cached_property
+    def baseline_folder(self) -> Path:
+        """Folder of baseline files."""
+        if self.request.baselines is not None:
+            return self.request.baselines
+        here = Path("baselines")
+        if self.is_embedded and not here.is_dir():
+            from harness.shipped import shipped
+
+            return shipped("baselines")
+        return here
+
+    @cached_property
+    def dataset(self) -> str | None:
+        """Name of the dataset, which names the baseline file; None when nothing says which it is."""
+        if self.request.dataset is not None:
+            return self.request.dataset
+        if self.is_embedded:
+            from harness.embedded import EMBEDDED_DATASET
+
+            return EMBEDDED_DATASET
+        named = {name for ref in self.refs if (name := getattr(self.open(ref), "dataset", ""))}
+        if len(named) == 1:
+            return named.pop()
+        files = sorted(self.baseline_folder.glob("*.json"))
+        if len(files) > 1:
+            names = ", ".join(path.stem for path in files)
+            raise UsageError(f"{self.baseline_folder} holds several baselines; say which with --dataset: {names}")
+        return files[0].stem if files else None
+
+    @property
+    def baseline_path(self) -> Path:
+        """The dataset's baseline file, which need not exist yet.
+
+        Raises
+        ------
+        harness.errors.UsageError
+            When nothing says which dataset this is.
+        """
+        if self.dataset is None:
+            raise UsageError(
+                f"there is no baseline in {self.baseline_folder} yet; name the new one with --dataset NAME"
+            )
+        return self.baseline_folder / f"{self.dataset}.json"
+
+    @cached_property
+    def baseline(self) -> Baseline | None:
+        """The dataset's baseline, or None when there is none yet."""
+        from harness.baseline.files import read_baseline
+
+        if self.dataset is None or not self.baseline_path.exists():
+            return None
+        return read_baseline(self.baseline_path)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What the definitions depend on: the baseline's settings, unless the request overrides them."""
+        from harness.metrics.settings import Settings
+
+        settings = Settings() if self.baseline is None else Settings(**self.baseline.settings.model_dump())
+        if self.request.good_flags is not None:
+            settings = replace(settings, good_flags=self.request.good_flags)
+        return settings
+
+    @cached_property
+    def store(self) -> MeasurementStore:
+        """The measurement store."""
+        from harness.measure.store import MeasurementStore
+
+        if self.request.measurements is not None:
+            return MeasurementStore(self.request.measurements)
+        from harness.embedded import cache_folder
+
+        return MeasurementStore(cache_folder() / "measurements")
+
+    def open(self, ref: RerunRef) -> Rerun:
+        """Open a rerun, once."""
+        if ref not in self._opened:
+            from harness.rerun import open_ref
+
+            self._opened[ref] = open_ref(ref)
+        return self._opened[ref]
+
+    def measure(self, *, executor: Executor | None = None, progress: Progress | None = None) -> list[Manifest]:
+        """Measure what is missing of all reruns, the reference, and each rerun against the reference.
+
+        Raises
+        ------
+        harness.errors.HarnessError
+            When something cannot be read or written; what could be measured is stored.
+        """
+        from harness.measure.run import measure, measure_pair
+
+        refs = self.refs if self.reference is None else (self.reference, *self.refs)
+        manifests = [
+            measure(self.open(ref), self.settings, self.store, executor=executor, progress=progress) for ref in refs
+        ]
+        if self.reference is not None:
+            reference = self.open(self.reference)
+            for ref, manifest in zip(self.refs, manifests[1:], strict=True):
+                self.refuse_self_comparison(manifest, manifests[0])
+                measure_pair(self.open(ref), reference, self.settings, self.store, executor=executor, progress=progress)
+        return manifests if self.reference is None else manifests[1:]
+
+    def refuse_self_comparison(self, manifest: Manifest, other: Manifest) -> None:
+        """Raise `harness.errors.SelfComparisonError` when two measurements are of the same data."""
+        if self.request.self_test:
+            return
+        from harness.diagnose.churn import refuse_self_comparison
+
+        refuse_self_comparison(manifest, other)
+
+    @cached_property
+    def catalogue(self) -> Mapping[str, Metric]:
+        """Definitions of all metrics, under the settings of this session."""
+        from harness.measure.catalogue import all_metrics
+
+        return all_metrics(self.settings)
+
+    @cached_property
+    def groups(self) -> frozenset[str]:
+        """The families of metrics that a check may run over."""
+        return frozenset(metric.group for metric in self.catalogue.values())
+
+    def metrics_of(self, group: str) -> list[str]:
+        """Return the metrics of a group that are to be judged.
+
+        Those are the metrics that the baseline holds; where nothing may be broken, or the baseline holds none of the
+        group, all of it: a check that has nothing to judge would pass in silence.
+        """
+        members = [name for name, metric in self.catalogue.items() if metric.group == group]
+        held = set() if self.baseline is None else set(self.baseline.metrics)
+        sound = [name for name in members if self.catalogue[name].census]
+        return [name for name in members if name in held or name in sound] or members
+
+    def measurements(self, ref: RerunRef) -> Measurements:
+        """Return the stored measurements of a rerun, those against the reference included.
+
+        A rerun that has not been measured has every metric, and each says that it is not measured.
+        """
+        if ref not in self._measured:
+            self._measured[ref] = self._load(ref)
+        return self._measured[ref]
+
+    def _load(self, ref: RerunRef) -> Measurements:
+        import pyarrow as pa
+
+        from harness.measure.catalogue import all_ratios
+        from harness.measure.measurements import Measurements
+        from harness.measure.run import pair_suite
+        from harness.measure.tasks import DIA
+        from harness.metrics.rows import rows_schema
+
+        suites = [DIA]
+        if self.reference is not None and ref != self.reference:
+            suites.append(pair_suite(self.reference))
+        found = []
+        for suite in suites:
+            folder = self.store.folder(ref, suite)
+            manifest = self.store.read_manifest(folder, asdict(self.settings))
+            if manifest is not None:
+                found.append((manifest, self.store.read_shards(folder, manifest.shards)))
+        if not found or found[0][0].suite != DIA:
+            return Measurements(ref.name, None, rows_schema().empty_table(), self.catalogue, all_ratios())
+        rows = pa.concat_tables([rows for _, rows in found])
+        return Measurements(ref.name, found[0][0], rows, self.catalogue, all_ratios())
+
+    def verification(self, rerun: str) -> Verification:
+        """Return what judges the expectations of a rerun.
+
+        Raises
+        ------
+        harness.errors.SelfComparisonError
+            When the rerun and what it is compared with hold the same data.
+        """
+        from harness.diagnose.story import Story
+        from harness.verification import Verification
+
+        ref = next(ref for ref in self.refs if ref.name == rerun)
+        measured = self.measurements(ref)
+        reference = None if self.reference is None else self.measurements(self.reference)
+        if measured.manifest is not None:
+            if reference is None:
+                self._refuse_own_baseline(measured.manifest)
+            elif reference.manifest is not None:
+                self.refuse_self_comparison(measured.manifest, reference.manifest)
+        story = None if reference is None else Story(measured, reference, self.settings, lambda: self._regions(ref))
+        return Verification(
+            measured, reference, self.baseline, self.dataset or "", story=story, command=self.command(ref)
+        )
+
+    def _regions(self, ref: RerunRef) -> pa.Table | None:
+        """Return detector sizes, where the repository is at hand: a verdict does not need it, its story does."""
+        try:
+            return self.open(ref).regions()
+        except HarnessError:
+            return None
+
+    def _refuse_own_baseline(self, manifest: Manifest) -> None:
+        """Refuse to hold a rerun against the numbers that were accepted from it."""
+        if self.baseline is None or self.request.self_test:
+            return
+        if manifest.datasets_digest in {acceptance.inputs for acceptance in self.baseline.acceptances.values()}:
+            raise SelfComparisonError(
+                f"{manifest.rerun} would be compared with itself: baseline {self.dataset} was accepted from it; "
+                "name another rerun, or a --reference (--self-test if that is what you want to see)"
+            )
+
+    @property
+    def tolerated(self) -> frozenset[VerdictState]:
+        """States of a verdict that let a check pass."""
+        passing = {VerdictState.PASS, VerdictState.ACKNOWLEDGED}
+        return frozenset(passing | {VerdictState.INCONCLUSIVE} if self.request.tolerate_inconclusive else passing)
+
+    def describe(self) -> str:
+        """Say in one line what is judged against what."""
+        reruns = ", ".join(ref.name for ref in self.refs)
+        where = "the embedded survey" if self.is_embedded else self.repo
+        against = [] if self.reference is None else [self.reference.name]
+        if self.baseline is not None:
+            against.append(f"baseline {self.dataset}")
+        return f"{reruns} of {where} against {' and '.join(against) or 'nothing (no reference, no baseline)'}"
+
+    def command(self, ref: RerunRef) -> str:
+        """Return the command that shows more of what is the matter with a rerun."""
+        other = "" if self.reference is None else f" {self.reference.name}"
+        repo = "" if self.is_embedded else f" --repo {self.repo}"
+        return f"rerun-harness diff {ref.name}{other}{repo}"
+
+    def _ref(self, text: str) -> RerunRef:
+        name, elsewhere, repo = text.partition("=")
+        if not name or (elsewhere and not repo):
+            raise UsageError(f"rerun {text!r} is not a name, nor NAME=REPOSITORY")
+        return RerunRef(_absolute(repo) if elsewhere else self.repo, name)
+
+
+def _absolute(repo: str) -> str:
+    """Make a local path absolute, so that the same repository has the same name from any folder."""
+    return repo if "://" in repo else str(Path(repo).expanduser().resolve())
