@@ -1,0 +1,262 @@
+"""The command line: thin commands over library functions.
+
+Exit codes: 0 all hold, 1 something FAILs, 2 usage, 3 something could not be judged, 4 a baseline or measurement file is
+broken.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import harness
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from harness.report.listing import Format, Listing
+    from harness.session import Session
+
+__all__ = ["main"]
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+_REPO = click.option("--repo", metavar="REPO", help="Butler repository, APDB URL, or folder with a rerun.toml.")
+_RERUN = click.option("--rerun", "reruns", multiple=True, metavar="NAME", help="Rerun, or NAME=REPO; may be repeated.")
+_REFERENCE = click.option("--reference", metavar="NAME", help="Rerun to compare with, instead of the baseline's own.")
+_BASELINES = click.option("--baselines", type=_FOLDER, help="Folder of baseline files.  [default: baselines]")
+_DATASET = click.option("--dataset", metavar="NAME", help="Name of the baseline in it.")
+_STORE = click.option("--measurements", type=_FOLDER, help="Measurement store.  [default: in the user's cache folder]")
+_FLAGS = click.option("--good-flags", metavar="LIST", help="Flag list that 'good source' means: S3, S6, A5 or N7.")
+_SELF = click.option("--self-test", is_flag=True, help="Allow a rerun to be compared with itself.")
+_WORKERS = click.option("-j", "workers", type=click.IntRange(1), default=1, metavar="N", help="Worker processes.")
+_BY = click.option("--by", metavar="NAME", help="Who decides this.  [default: git's user name]")
+_ALLOW_CI = click.option("--allow-ci", is_flag=True, help="Do it although this is a CI machine.")
+_FORMAT = click.option(
+    "--format", "fmt", type=click.Choice(["table", "json", "md"]), default="table", help="What to print."
+)
+
+
+def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda command: reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+_WHERE = _options(_REPO, _BASELINES, _DATASET, _STORE, _FLAGS)
+
+
+class _Commands(click.Group):
+    """The group that turns our errors into one line and their exit code."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        """Return the commands in the order in which they are needed."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except HarnessError as fault:
+            click.echo(f"Error: {fault}", err=True)
+            ctx.exit(fault.exit_code)
+        except BrokenPipeError:
+            # The reader of our output (head, less) has gone: not an error, and nobody to tell.
+            sys.stderr.close()
+            ctx.exit(0)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(harness.__version__, package_name="rerun-harness")
+def main() -> None:
+    """Verify reruns of the same images: say what changed, by how much, where, and whether it is accepted.
+
+    Without --repo, a small embedded survey is used.  Exit codes: 0 all hold, 1 something FAILs, 2 usage, 3 something
+    could not be judged, 4 a baseline or measurement file is broken.
+    """
+
+
+@main.command()
+@_options(_RERUN, _REFERENCE, _WHERE, _SELF, _WORKERS, _FORMAT)
+@click.option("--checks", type=click.Path(exists=True, path_type=Path), help="Folder or file of checks to run.")
+@click.option("--inconclusive", type=click.Choice(["fail", "warn"]), default="fail", help="When data cannot decide.")
+@click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
+def verify(
+    checks: Path | None, workers: int, fmt: Format, pytest_args: tuple[str, ...], inconclusive: str, **asked: Any
+) -> None:
+    """Measure what is missing, judge it, and report.
+
+    Arguments after -- go to pytest (such as -k objects).
+    """
+    from harness.report.verdicts import exit_code, verdict_listing
+    from harness.verify import judge_with_pytest
+
+    session = _session(tolerate_inconclusive=inconclusive == "warn", **asked)
+    _measure(session, workers)
+    outcome = judge_with_pytest(session, checks, pytest_args)
+    _print(verdict_listing(outcome.verdicts, session.describe(), notes=outcome.problems), fmt)
+    states = [verdict.state for verdict in outcome.verdicts]
+    code = exit_code(states, tolerate_inconclusive=session.request.tolerate_inconclusive)
+    sys.exit(1 if outcome.problems else code)
+
+
+@main.command()
+@_options(_RERUN, _REFERENCE, _WHERE, _SELF, _WORKERS, _FORMAT)
+@click.option("--by", "by", metavar="DIMENSIONS", default="", help="Print per visit, detector, band (comma separated).")
+@click.option("--metric", "globs", multiple=True, metavar="GLOB", help="Print only these; may be repeated.")
+def measure(workers: int, fmt: Format, by: str, globs: tuple[str, ...], **asked: Any) -> None:
+    """Only measure, and print what was measured."""
+    from harness.report.measured import measurement_listing
+
+    session = _session(**asked)
+    _measure(session, workers)
+    dimensions = tuple(filter(None, (part.strip() for part in by.split(","))))
+    for ref in session.refs:
+        _print(measurement_listing(session.measurements(ref), dimensions, globs), fmt)
+
+
+@main.command()
+@click.argument("rerun")
+@click.argument("reference", required=False)
+@_options(_WHERE, _SELF, _WORKERS, _FORMAT)
+def diff(rerun: str, reference: str | None, workers: int, fmt: Format, **asked: Any) -> None:
+    """Compare two reruns, metric by metric.
+
+    RERUN is compared with REFERENCE (or the baseline); with churn, and where it comes from.
+    """
+    from harness.report.difference import difference_listing
+
+    session = _session(reruns=(rerun,), reference=reference, **asked)
+    _measure(session, workers)
+    _print(difference_listing(session), fmt)
+
+
+@main.command()
+@click.argument("rerun")
+@click.argument("globs", nargs=-1, metavar="[METRIC]...")
+@_options(_WHERE, _REFERENCE, _WORKERS)
+@click.option("--reason", required=True, help="Why this is now what should hold.")
+@click.option("--ticket", default="", help="Ticket, such as DM-25125.")
+@click.option("--rtol", type=click.FloatRange(min=0), help="Relative tolerance of new entries.")
+@click.option("--atol", type=click.FloatRange(min=0), help="Absolute tolerance of new entries, in the metric's unit.")
+@click.option("--low", type=float, help="With --high: the interval in which the value has to lie, instead.")
+@click.option("--high", type=float, help="See --low.")
+@click.option("--remove", is_flag=True, help="Remove the entries of metrics that RERUN does not have.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@_BY
+@_ALLOW_CI
+def accept(rerun: str, globs: tuple[str, ...], workers: int, **asked: Any) -> None:
+    """Update the baseline with what RERUN gave.
+
+    For METRICs (globs; default all), the measured value becomes what should hold.
+    """
+    from harness.report.acceptance import accept_rerun
+
+    story = {name: asked.pop(name) for name in ("reason", "ticket", "by", "allow_ci")}
+    numbers = {name: asked.pop(name) for name in ("rtol", "atol", "low", "high")}
+    remove, dry_run = asked.pop("remove"), asked.pop("dry_run")
+    session = _session(reruns=(rerun,), **asked)
+    _measure(session, workers)
+    _print(accept_rerun(session, globs, numbers, remove=remove, story=None if dry_run else story), "table")
+
+
+@main.command()
+@click.argument("rerun")
+@_options(_WHERE, _REFERENCE, _WORKERS)
+@click.option("--reason", help="Why; asked for at the end when not given.")
+@click.option("--ticket", default="", help="Ticket, such as DM-25125.")
+@_BY
+@_ALLOW_CI
+def review(rerun: str, workers: int, **asked: Any) -> None:
+    """Walk through what changed, one by one.
+
+    What changed in RERUN against the baseline is shown in turn, to be accepted, rejected or skipped.
+    """
+    from harness.report.acceptance import review_rerun
+
+    story = {name: asked.pop(name) for name in ("reason", "ticket", "by", "allow_ci")}
+    session = _session(reruns=(rerun,), **asked)
+    _measure(session, workers)
+    _print(review_rerun(session, story), "table")
+
+
+@main.command()
+@click.argument("metric")
+@_options(_REPO, _BASELINES, _DATASET)
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="The last day on which it may fail.")
+@click.option("--ticket", help="Ticket under which it is worked on.")
+@click.option("--reason", help="Why it may fail until then.")
+@click.option("--remove", is_flag=True, help="Take the acknowledgement back.")
+@_BY
+@_ALLOW_CI
+def acknowledge(metric: str, **asked: Any) -> None:
+    """Acknowledge a known failure, until a date.
+
+    METRIC (a glob) may fail until then, under a ticket.
+    """
+    from harness.report.acceptance import acknowledge_metric
+
+    decision = {name: asked.pop(name) for name in ("until", "ticket", "reason", "by", "remove", "allow_ci")}
+    _print(acknowledge_metric(_session(**asked), metric, **decision), "table")
+
+
+@main.command()
+@_options(_BASELINES, _FORMAT)
+@click.option("--fix", is_flag=True, help="Rewrite files whose only fault is their formatting.")
+def check(baselines: Path | None, fmt: Format, fix: bool) -> None:
+    """Check the baseline files.
+
+    Schema, canonical bytes, orphans, definitions, expired acknowledgements.
+    """
+    from harness.report.checked import check_baselines
+
+    listing, code = check_baselines(baselines or Path("baselines"), fix=fix)
+    _print(listing, fmt)
+    sys.exit(code)
+
+
+@main.command()
+@click.argument("folder", type=_FOLDER)
+def init(folder: Path) -> None:
+    """Start a repository of your own checks.
+
+    Checks, baselines and the configuration of pytest are written to FOLDER.
+    """
+    from harness.scaffold import start_repository
+
+    for path in start_repository(folder):
+        click.echo(f"wrote {path}")
+
+
+def _session(**asked: Any) -> Session:
+    from harness.session import Request, Session
+
+    return Session(Request(**asked), tell=lambda line: click.echo(line, err=True))
+
+
+def _measure(session: Session, workers: int) -> None:
+    from harness.measure.run import process_executor
+    from harness.report.progress import shown_progress
+
+    with process_executor(workers) as executor, shown_progress(_console(stderr=True)) as progress:
+        session.measure(executor=executor, progress=progress)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        # In a file or a CI log a table must not be folded to an imagined screen.
+        console.width = max(console.width, 200)
+    return console
+
+
+def _print(listing: Listing, fmt: Format) -> None:
+    from harness.report.listing import print_listing
+
+    print_listing(listing, fmt, _console())

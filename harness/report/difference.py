@@ -1,0 +1,98 @@
+"""Two reruns side by side, metric by metric, with churn and where it comes from."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UsageError
+from harness.report.listing import Column, Listing, number
+
+if TYPE_CHECKING:
+    from harness.judge.quantity import Quantity
+    from harness.session import Session
+
+__all__ = ["difference_listing"]
+
+_COLUMNS = [
+    Column("metric", "metric"),
+    Column("value", "value", number, numeric=True),
+    Column("reference", "reference", number, numeric=True),
+    Column("change", "change", numeric=True),
+    Column("between", "99 % interval", numeric=True),
+    Column("shown", "shown"),
+    Column("verdict", "verdict"),
+]
+
+
+def difference_listing(session: Session) -> Listing:
+    """Return how one rerun differs from the reference, or from the baseline when there is no reference.
+
+    Parameters
+    ----------
+    session
+        With one rerun and its reference, measured.
+
+    Raises
+    ------
+    harness.errors.UsageError
+        When there is nothing to compare with.
+    """
+    ref = session.refs[0]
+    measured = session.measurements(ref)
+    verification = session.verification(ref.name)
+    if session.reference is None and session.baseline is None:
+        raise UsageError(f"nothing to compare {ref.name} with: name a second rerun, or a dataset with a baseline")
+    rows = []
+    for name in measured:
+        quantity = measured[name]
+        verdict = verification.as_baselined(quantity) if name in verification.expected else None
+        row = _row(quantity, verification.other_side(quantity))
+        rows.append({**row, "verdict": "" if verdict is None else str(verdict.state)})
+    notes = [] if verification.story is None else verification.story.lines()
+    return Listing(session.describe(), _COLUMNS, rows, notes)
+
+
+def _row(quantity: Quantity, reference: Any) -> dict[str, Any]:
+    from harness.judge.accepted import Accepted
+    from harness.judge.estimate import NotComparableError, change, change_from
+
+    row: dict[str, Any] = {
+        "metric": quantity.metric.name,
+        "unit": quantity.metric.unit,
+        "value": quantity.value,
+        "reference": math.nan,
+        "change": "",
+        "between": "",
+        "shown": "",
+        "detail": quantity.detail,
+    }
+    if reference is None or not math.isfinite(quantity.value) or not math.isfinite(reference.value):
+        return row
+    try:
+        estimate = (change_from if isinstance(reference, Accepted) else change)(quantity, reference)
+    except NotComparableError as reason:
+        return {**row, "reference": reference.value, "detail": str(reason)}
+    base, interval = estimate.reference, estimate.interval
+    if 0 not in interval:
+        shown = "more" if interval.low > 0 else "less"
+    else:
+        shown = "same" if interval.low == interval.high else ""
+    return {
+        **row,
+        "reference": base,
+        "change": _relative(estimate.value, base),
+        "between": f"{_relative(interval.low, base)} … {_relative(interval.high, base)}",
+        "shown": shown,
+        "low": interval.low,
+        "high": interval.high,
+        "visits": estimate.n_units,
+    }
+
+
+def _relative(change: float, base: float) -> str:
+    if change == 0:
+        return "0"
+    if not math.isfinite(change):
+        return number(change)
+    return f"{100 * change / abs(base):+.2f} %" if base else f"{change:+.6g}"
