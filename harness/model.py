@@ -126,6 +126,8 @@ class Measurement:
         What the value is for; empty for the whole rerun.
     detail
         What a reader needs beside the number: names of columns, the reason for a NaN.
+    units
+        Digest of the set of independent units; two numbers with the same digest rest on the same visits.
     """
 
     metric: str
@@ -138,6 +140,7 @@ class Measurement:
     inputs: str
     data_id: DataId = field(default_factory=DataId)
     detail: str = ""
+    units: str = ""
 
     @property
     def is_measured(self) -> bool:

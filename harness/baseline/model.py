@@ -245,6 +245,8 @@ class Entry(_Strict):
         Key of the acceptance that the value came with.
     original
         The first value ever accepted under this definition.
+    units
+        Digest of the set of visits that the value rests on; empty when unknown.
     """
 
     value: float
@@ -255,6 +257,7 @@ class Entry(_Strict):
     direction: Direction
     accepted: Text
     original: Original
+    units: str = ""
 
     @model_validator(mode="after")
     def _has_room(self) -> Self:

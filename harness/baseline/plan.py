@@ -102,6 +102,7 @@ class Change:
             expectation=self.expectation,
             direction=self.direction,
             accepted=accepted,
+            units=self.new.units,
             original=self.old.original if self.old and keeps_original else Original(value=value, accepted=accepted),
         )
 
@@ -273,8 +274,8 @@ def _change(
             expectation = Within(low=0.0, high=0.0)
         return Change(name, Category.NEW, None, new, expectation, direction or "both")
     expectation, direction = expectation or old.expectation, direction or old.direction
-    before = (old.value, old.uncertainty, old.unit, old.definition, old.expectation, old.direction)
-    after = (new.value, new.uncertainty, new.unit, new.definition, expectation, direction)
+    before = (old.value, old.uncertainty, old.units, old.unit, old.definition, old.expectation, old.direction)
+    after = (new.value, new.uncertainty, new.units, new.unit, new.definition, expectation, direction)
     return Change(name, Category.UNCHANGED if before == after else Category.CHANGED, old, new, expectation, direction)
 
 

@@ -207,4 +207,5 @@ class Quantity:
             inputs=self.inputs,
             data_id=self.data_id,
             detail=self.why_unmeasured or self.detail,
+            units=self.units_digest,
         )
