@@ -92,13 +92,14 @@ def verify(
 
     Arguments after -- go to pytest (such as -k objects).
     """
-    from harness.report.verdicts import exit_code, verdict_listing
+    from harness.report.verdicts import exit_code, not_judged, verdict_listing
     from harness.verify import judge_with_pytest
 
     session = _session(tolerate_inconclusive=inconclusive == "warn", **asked)
     _measure(session, workers)
     outcome = judge_with_pytest(session, checks, pytest_args)
-    _print(verdict_listing(outcome.verdicts, session.describe(), notes=outcome.problems), fmt)
+    notes = [*outcome.problems, *(line for ref in session.refs if (line := not_judged(session, ref)))]
+    _print(verdict_listing(outcome.verdicts, session.describe(), notes=notes), fmt)
     states = [verdict.state for verdict in outcome.verdicts]
     code = exit_code(states, tolerate_inconclusive=session.request.tolerate_inconclusive)
     sys.exit(1 if outcome.problems else code)

@@ -102,6 +102,11 @@ class Metric:
         """Digest of name, unit, reduction and definition."""
         return digest_of([self.name, self.unit, self.reduce, dict(self.definition)])
 
+    @property
+    def is_part(self) -> bool:
+        """Whether it is stored only because a ratio is formed of it, and of no interest by itself."""
+        return self.group.endswith("_parts")
+
 
 @final
 @dataclass(frozen=True, slots=True)

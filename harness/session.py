@@ -276,13 +276,28 @@ class Session:
     def metrics_of(self, group: str) -> list[str]:
         """Return the metrics of a group that are to be judged.
 
-        Those are the metrics that the baseline holds; where nothing may be broken, or the baseline holds none of the
-        group, all of it: a check that has nothing to judge would pass in silence.
+        Those are the metrics that the baseline holds; of defects all, and without any baseline all: a check that has
+        nothing to judge would pass in silence.
         """
+        from harness.measure.catalogue import DEFECT_GROUPS
+
         members = [name for name, metric in self.catalogue.items() if metric.group == group]
-        held = set() if self.baseline is None else set(self.baseline.metrics)
-        sound = [name for name in members if self.catalogue[name].census]
-        return [name for name in members if name in held or name in sound] or members
+        if self.baseline is None or group in DEFECT_GROUPS:
+            return members
+        return [name for name in members if name in self.baseline.metrics]
+
+    def unexpected(self, ref: RerunRef) -> list[str]:
+        """Return the metrics measured of a rerun of which the baseline expects nothing."""
+        from harness.measure.catalogue import DEFECT_GROUPS
+
+        if self.baseline is None:
+            return []
+        measured = (self.catalogue[name] for name in self.measurements(ref))
+        return [
+            metric.name
+            for metric in measured
+            if metric.group not in DEFECT_GROUPS and metric.name not in self.baseline.metrics
+        ]
 
     def measurements(self, ref: RerunRef) -> Measurements:
         """Return the stored measurements of a rerun, those against the reference included.

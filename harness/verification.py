@@ -211,7 +211,7 @@ class Verification:
             clauses = (quantity.detail,)
         if self.story is not None and verdict.state in (VerdictState.FAIL, VerdictState.INCONCLUSIVE):
             clauses += self.story.clauses(quantity.metric, self._silently)
-            details += self.story.lines()
+            details += self.story.lines(quantity.metric)
         if self._command:
             details.append(f"next       {self._command}")
         return tell_more(verdict, *clauses, details=details)

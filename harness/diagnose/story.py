@@ -70,19 +70,30 @@ class Story:
         stage = f"first stage that differs: {self._stage}" if self._stage else ""
         return tuple(filter(None, (where, stage)))
 
-    def lines(self) -> list[str]:
-        """Return the lines below a failure: churn, bookkeeping, columns, environment."""
+    def lines(self, metric: Metric | None = None) -> list[str]:
+        """Return the lines below a failure: churn, bookkeeping, columns, environment.
+
+        Parameters
+        ----------
+        metric
+            The metric that failed; None tells everything.
+        """
+        lines: list[str] = []
+        if metric is None or metric.group in _OF_SOURCES:
+            lines += self._of_sources()
+        manifests = (self._rerun.manifest, self._reference.manifest)
+        if manifests[0] is not None and manifests[1] is not None:
+            lines.append(f"software   {environment_difference(manifests[0], manifests[1]).text()}")
+        return lines
+
+    def _of_sources(self) -> list[str]:
         lines = []
         if self._churn is not None:
             matched = self._rerun["churn.numMatched"].value
             lost, gained = self._churn.n_lost, self._churn.n_gained
             lines.append(f"churn      {matched:.0f} matched, {lost} lost, {gained} gained")
             lines.append(f"where      {self._churn.text}")
-        lines += filter(None, (self._bookkeeping(), self._columns()))
-        manifests = (self._rerun.manifest, self._reference.manifest)
-        if manifests[0] is not None and manifests[1] is not None:
-            lines.append(f"software   {environment_difference(manifests[0], manifests[1]).text()}")
-        return lines
+        return [*lines, *filter(None, (self._bookkeeping(), self._columns()))]
 
     @cached_property
     def _churn(self) -> Localisation | None:

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from harness.metrics.settings import Settings
     from harness.model import Metric
 
-__all__ = ["all_metrics", "all_ratios"]
+__all__ = ["DEFECT_GROUPS", "all_metrics", "all_ratios"]
+
+#: Groups that count defects: none is expected, whether a baseline says so or not.
+DEFECT_GROUPS = frozenset({"dia_bookkeeping", "dia_sanity"})
 
 
 def all_metrics(settings: Settings) -> Mapping[str, Metric]:

@@ -60,7 +60,9 @@ class Measurements:
         self._known: dict[str, Quantity] = {}
 
     def __iter__(self) -> Iterator[str]:
-        for name in self.catalogue:
+        for name, metric in self.catalogue.items():
+            if metric.is_part:
+                continue
             if name in self._by_metric or all(part in self._by_metric for part in self._ratios.get(name, (None,))):
                 yield name
 

@@ -159,6 +159,7 @@ def _plan(session: Session, globs: Sequence[str], numbers: Mapping[str, float | 
     from harness.baseline.files import new_baseline
     from harness.baseline.model import Settings
     from harness.baseline.plan import Category, expectation_of, plan_acceptance
+    from harness.measure.catalogue import DEFECT_GROUPS
 
     if len(session.refs) != 1:
         raise UsageError("a baseline is accepted from one rerun")
@@ -178,7 +179,7 @@ def _plan(session: Session, globs: Sequence[str], numbers: Mapping[str, float | 
         globs=globs,
         categories=[Category.REMOVED] if remove else [Category.NEW, Category.CHANGED],
         expectation=expectation_of(**numbers),
-        census=[name for name, metric in catalogue.items() if metric.census],
+        census=[name for name, metric in catalogue.items() if metric.group in DEFECT_GROUPS],
     )
 
 

@@ -77,8 +77,9 @@ def _print_table(listing: Listing, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    console.print(Text(listing.title, style="bold"), soft_wrap=True)
     if listing.rows:
-        table = Table(title=listing.title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+        table = Table(box=None, pad_edge=False, header_style="bold")
         for column in listing.columns:
             fixed = column.numeric or column is listing.columns[0]
             table.add_column(
@@ -92,8 +93,6 @@ def _print_table(listing: Listing, console: Console) -> None:
                 )
             )
         console.print(table)
-    else:
-        console.print(Text(listing.title, style="bold"))
     for note in listing.notes:
         # Sentences stay whole: a terminal may wrap them, a log is searched for them.
         console.print(Text(note), soft_wrap=True)

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from harness.model import Verdict
+    from harness.rerun.protocol import RerunRef
+    from harness.session import Session
 
-__all__ = ["exit_code", "summary", "verdict_listing"]
+__all__ = ["exit_code", "not_judged", "summary", "verdict_listing"]
 
 _STYLES = {
     VerdictState.PASS: "green",
@@ -55,6 +57,15 @@ def exit_code(states: Iterable[VerdictState], *, tolerate_inconclusive: bool = F
     return 3 if not found or found & unjudged else 0
 
 
+def not_judged(session: Session, ref: RerunRef) -> str:
+    """Return one line that names what was measured and is expected nothing of; empty when there is none."""
+    names = session.unexpected(ref)
+    if not names:
+        return ""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"not judged, as baseline {session.dataset} says nothing of them: {', '.join(names[:5])}{more}"
+
+
 def summary(verdicts: Sequence[Verdict]) -> str:
     """Return one line that counts the verdicts, worst first."""
     counts = Counter(verdict.state for verdict in verdicts)
@@ -66,11 +77,7 @@ def summary(verdicts: Sequence[Verdict]) -> str:
 def verdict_listing(verdicts: Sequence[Verdict], title: str, *, notes: Sequence[str] = ()) -> Listing:
     """Return verdicts as a listing, worst first; below it, the sentence and details of each that does not hold."""
     ordered = sorted(verdicts, key=lambda verdict: (_RANK.index(verdict.state), verdict.rerun, verdict.metric))
-    stories: list[str] = []
-    for verdict in ordered:
-        if verdict.state is not VerdictState.PASS:
-            stories.append(f"{verdict.state} {verdict.sentence}")
-            stories += [f"  {line}" for line in verdict.details]
+    stories = _stories([verdict for verdict in ordered if verdict.state is not VerdictState.PASS])
     columns = [
         Column("state", "verdict", style=lambda state: _STYLES[state]),
         Column("metric", "metric"),
@@ -82,6 +89,23 @@ def verdict_listing(verdicts: Sequence[Verdict], title: str, *, notes: Sequence[
     ]
     rows = [_row(verdict) for verdict in ordered]
     return Listing(title, columns, rows, [*stories, *notes, summary(verdicts)], {"summary": summary(verdicts)})
+
+
+def _stories(verdicts: Sequence[Verdict]) -> list[str]:
+    """Tell each story once: many metrics with the very same trouble share it."""
+    alike: dict[tuple[str, str], list[Verdict]] = {}
+    for verdict in verdicts:
+        alike.setdefault((verdict.state, verdict.sentence.replace(verdict.metric, "…")), []).append(verdict)
+    lines: list[str] = []
+    for (state, sentence), group in alike.items():
+        first = group[0]
+        if len(group) == 1:
+            lines.append(f"{state} {first.sentence}")
+        else:
+            names = ", ".join(verdict.metric for verdict in group)
+            lines += [f"{state} {len(group)} metrics: {sentence}", f"  metrics    {names}"]
+        lines += [f"  {line}" for line in first.details]
+    return lines
 
 
 def _row(verdict: Verdict) -> dict[str, Any]:

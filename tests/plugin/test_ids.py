@@ -38,8 +38,25 @@ def test_no_cache_is_needed(survey, run):
     run("-p", "no:cacheprovider", *survey.options("w_2020_24")).assert_outcomes(passed=8)
 
 
-def test_groups_without_a_baseline_are_judged_whole(survey, pytester):
-    """A group of which the baseline holds nothing is not an empty set of checks."""
+def test_without_a_baseline_groups_are_judged_whole(survey, pytester):
+    """Nothing accepted is no reason to pass."""
+    (survey.folder / "baselines" / "mine.json").unlink()
     pytester.makepyfile(test_mine="def test_it(rerun, dia_flags, expect): expect(rerun[dia_flags]).unchanged()")
     result = pytester.runpytest_subprocess(*survey.options("w_2020_24"))
     assert result.parseoutcomes()["failed"] > 5
+    result.stdout.fnmatch_lines(["*there is no baseline; accept one with*"])
+
+
+def test_baseline_says_what_is_judged(survey, pytester):
+    """A group of which the baseline says nothing has nothing to judge; defects are always judged."""
+    pytester.makepyfile(
+        test_mine="""
+        def test_flags(rerun, dia_flags, expect):
+            expect(rerun[dia_flags]).unchanged()
+
+        def test_books(rerun, dia_bookkeeping, expect):
+            expect(rerun[dia_bookkeeping]).sound()
+        """
+    )
+    result = pytester.runpytest_subprocess(*survey.options("w_2020_24"))
+    assert result.parseoutcomes() == {"skipped": 1, "failed": 3}
