@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["list_reruns", "open_ref", "open_rerun"]
 
-_DATABASES = ("sqlite:", "sqlite+", "postgresql:", "postgresql+", "postgres:")
+_DATABASES = ("sqlite:", "sqlite+", "postgresql:", "postgresql+")
 
 
 def open_rerun(repo: str, name: str) -> Rerun:
@@ -67,14 +68,22 @@ def list_reruns(repo: str) -> list[str]:
     if kind == "apdb":
         from harness.rerun.apdb import list_apdb_reruns
 
-        return list_apdb_reruns(repo)
-    if kind == "butler":
+        names = list_apdb_reruns(repo)
+    elif kind == "butler":
         from harness.rerun.butler import list_butler_reruns
 
-        return list_butler_reruns(repo)
-    from harness.rerun.files import list_file_reruns
+        names = list_butler_reruns(repo)
+    else:
+        from harness.rerun.files import list_file_reruns
 
-    return list_file_reruns(Path(repo))
+        names = list_file_reruns(Path(repo))
+    return sorted(names, key=_by_number)
+
+
+def _by_number(name: str) -> list[tuple[int, int, str]]:
+    """Return a sort key by which ``w_9`` comes before ``w_10``."""
+    pieces = re.split(r"(\d+)", name)
+    return [(1, 0, piece) if i % 2 == 0 else (0, int(piece), "") for i, piece in enumerate(pieces) if piece]
 
 
 def _kind(repo: str) -> Literal["apdb", "butler", "files"]:
@@ -93,5 +102,6 @@ def _kind(repo: str) -> Literal["apdb", "butler", "files"]:
     if (path / "rerun.toml").is_file() or any(path.glob("*/rerun.toml")):
         return "files"
     raise UsageError(
-        f"{path} holds neither a butler.yaml nor a rerun.toml; name a Butler repository, or describe its files in a rerun.toml"
+        f"{path} holds neither a butler.yaml nor a rerun.toml; name a Butler repository, or describe the files in a "
+        "rerun.toml"
     )

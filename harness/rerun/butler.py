@@ -1,0 +1,251 @@
+"""A rerun in a Gen3 Butler repository: a collection of datasets."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import pyarrow as pa
+
+from harness.errors import BrokenFileError, UsageError
+from harness.model import Provenance, digest_of
+from harness.rerun.aliases import ALIAS_VERSION
+from harness.rerun.formats import batches_of_file, schema_of_file
+from harness.rerun.missing import what_is_there
+from harness.rerun.protocol import Partition, RerunRef
+from harness.rerun.regions import as_regions, corners_array, polygon_area, regions_from_table
+from harness.rerun.stored import FilePart, StoredTable
+from harness.rerun.tables import DATASET_TYPES, GEOMETRY_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lsst.daf.butler import Butler, DatasetRef
+
+__all__ = ["ButlerRerun", "list_butler_reruns"]
+
+_KEYS = ("visit", "detector")
+
+
+@final
+class ButlerRerun:
+    """A rerun that is a collection of a Butler repository.
+
+    A chain is searched in its order, as Butler does: the first dataset of each data ID counts.  Datasets are looked up
+    once and their files read in place, so that no class of the pipelines is needed to read what they wrote.
+
+    Parameters
+    ----------
+    repo
+        Repository: a folder, a ``butler.yaml``, or a URI that Butler takes.
+    name
+        RUN, CHAINED or TAGGED collection.
+
+    Raises
+    ------
+    harness.errors.UsageError
+        When there is no such repository or collection.
+    """
+
+    def __init__(self, repo: str, name: str) -> None:
+        from lsst.daf.butler import MissingCollectionError
+
+        self.ref = RerunRef(repo, name)
+        self.name = name
+        self._butler = _open(repo)
+        try:
+            infos = self._butler.collections.query_info(
+                name, flatten_chains=True, include_chains=True, include_summary=True
+            )
+        except MissingCollectionError:
+            names = sorted(self._butler.collections.query("*"))
+            raise UsageError(f"{repo} has no collection {name!r}; {what_is_there(name, names, 'collection')}") from None
+        self._present = frozenset(kind for info in infos for kind in info.dataset_types or ())
+        self._refs = {table: found for table in DATASET_TYPES if (found := self._find(table))}
+        self.tables = {table: self._table(table) for table in self._refs}
+
+    @property
+    def instrument(self) -> str:
+        """Short name of the instrument; empty when the datasets are of none or of several."""
+        names = {
+            str(ref.dataId["instrument"]) for refs in self._refs.values() for ref in refs if _has(ref, "instrument")
+        }
+        return names.pop() if len(names) == 1 else ""
+
+    def regions(self) -> pa.Table | None:
+        """Return the geometry from a visit table, else from the repository's own record of regions, else None."""
+        for kind in GEOMETRY_TYPES:
+            refs = self._query(kind)
+            if refs:
+                stored = pa.concat_tables([self._whole(ref) for ref in refs], promote_options="permissive")
+                return regions_from_table(stored, self.instrument)
+        return self._recorded_regions()
+
+    def provenance(self) -> Provenance:
+        """Return what the rerun was made from and by."""
+        inputs = {
+            f"{ref.datasetType.name} {_readable(ref)}".strip(): str(ref.id)
+            for refs in self._refs.values()
+            for ref in refs
+        }
+        versions: dict[str, str] = {}
+        for ref in self._query("packages"):
+            versions = {str(key): str(value) for key, value in self._butler.get(ref).items()} | versions
+        runs = sorted({ref.run for refs in self._refs.values() for ref in refs})
+        source = f"{self.ref.repo} collection {self.name}" + (f" ({', '.join(runs)})" if runs != [self.name] else "")
+        return Provenance(self.name, source, inputs, versions, f"Butler (aliases {ALIAS_VERSION})")
+
+    def _query(self, kind: str) -> list[DatasetRef]:
+        """Return the datasets of a type, in the order of their data IDs."""
+        if kind not in self._present:
+            return []
+        found = self._butler.query_datasets(kind, collections=self.name, find_first=True, limit=None, explain=False)
+        return sorted(found, key=_order)
+
+    def _find(self, table: str) -> list[DatasetRef]:
+        return next((refs for kind in DATASET_TYPES[table] if (refs := self._query(kind.name))), [])
+
+    def _table(self, table: str) -> StoredTable:
+        refs = self._refs[table]
+        kind = next(kind for kind in DATASET_TYPES[table] if kind.name == refs[0].datasetType.name)
+        parts = [FilePart(str(ref.id), partial(self._local, ref), _constants(ref)) for ref in refs]
+        return StoredTable(
+            table,
+            parts,
+            partial(_partitions, refs, bool(kind.repeats)),
+            where=f"collection {self.name!r} in {self.ref.repo} ({kind.name})",
+            instrument=self.instrument,
+            unique=kind.repeats or None,
+        )
+
+    @cached_property
+    def _uris(self) -> dict[DatasetRef, Any]:
+        refs = [ref for refs in self._refs.values() for ref in refs]
+        return dict(self._butler.get_many_uris(refs, allow_missing=True))
+
+    @contextmanager
+    def _local(self, ref: DatasetRef) -> Iterator[Path]:
+        """Give a local path to a dataset's file, downloaded where the datastore is remote."""
+        place = self._uris.get(ref) or next(iter(self._butler.get_many_uris([ref], allow_missing=True).values()), None)
+        if place is None or place.primaryURI is None:
+            raise BrokenFileError(f"{ref} has no file in {self.ref.repo}; restore the dataset or prune it")
+        with place.primaryURI.as_local() as local:
+            yield Path(local.ospath)
+
+    def _whole(self, ref: DatasetRef) -> pa.Table:
+        with self._local(ref) as path:
+            schema, _ = schema_of_file(path)
+            return pa.Table.from_batches(batches_of_file(path, schema.names), schema).replace_schema_metadata()
+
+    def _recorded_regions(self) -> pa.Table | None:
+        """Return the polygons that the repository itself keeps of the visits of this rerun."""
+        visits = {ref.dataId["visit"] for refs in self._refs.values() for ref in refs if _has(ref, "visit")}
+        if not visits or not self.instrument:
+            return None
+        here = {"instrument": self.instrument}
+        with self._butler.query() as query:
+            chosen = query.where(here, "visit IN (visits)", bind={"visits": sorted(visits)})
+            records = sorted(chosen.dimension_records("visit_detector_region"), key=lambda each: each.dataId)
+            filters = {each.id: each.physical_filter for each in chosen.dimension_records("visit")}
+            bands = {each.name: each.band for each in query.where(here).dimension_records("physical_filter")}
+        records = [record for record in records if record.region is not None]
+        corners = [_corners(record.region) for record in records]
+        ra, dec = (
+            np.array([c if c.shape == (2, 4) else np.full((2, 4), np.nan) for c in corners])
+            .reshape(-1, 2, 4)
+            .swapaxes(0, 1)
+        )
+        columns = {
+            "instrument": pa.array([self.instrument] * len(records)),
+            "visit": pa.array([record.visit for record in records]),
+            "detector": pa.array([record.detector for record in records]),
+            "band": pa.array([bands.get(filters.get(record.visit, "")) for record in records]),
+            "area": pa.array([float(polygon_area(*each)) for each in corners]),
+            "corners": corners_array(ra, dec),
+        }
+        return as_regions(columns, len(records))
+
+
+def list_butler_reruns(repo: str) -> list[str]:
+    """Return the collections that hold DIA sources, in any order.
+
+    Raises
+    ------
+    harness.errors.UsageError
+        When there is no such repository.
+    """
+    kinds = {kind.name for kind in DATASET_TYPES["diaSource"]}
+    butler = _open(repo)
+    runs = butler.collections.query_info("*", include_summary=True, flatten_chains=False)
+    holding = {info.name for info in runs if kinds.intersection(info.dataset_types or ())}
+    chains = {info.name: info.children for info in runs if info.children}
+    for _ in chains:  # a chain of chains needs as many rounds as it is deep
+        holding |= {name for name, children in chains.items() if holding.intersection(children)}
+    return list(holding)
+
+
+def _open(repo: str) -> Butler:
+    from lsst.daf.butler import Butler
+
+    try:
+        return Butler.from_config(repo)
+    except ModuleNotFoundError as fault:
+        raise UsageError(
+            f"{repo} keeps its registry in a database whose driver {fault.name} is not installed; "
+            "pip install 'rerun-harness[postgresql]'"
+        ) from None
+    except (OSError, RuntimeError, ValueError) as fault:
+        reason = (str(fault).splitlines() or [type(fault).__name__])[0]
+        raise UsageError(
+            f"{repo} is not a Butler repository that can be opened ({reason}); name a folder with a butler.yaml"
+        ) from None
+
+
+def _partitions(refs: Sequence[DatasetRef], repeats: bool) -> Sequence[Partition]:
+    """Return one partition per visit where datasets have one and hold no others' rows, else one in all."""
+    if repeats or not all(_has(ref, "visit") for ref in refs):
+        return (_partition("all", refs),)
+    visits: dict[int, list[DatasetRef]] = {}
+    for ref in refs:
+        visits.setdefault(int(ref.dataId["visit"]), []).append(ref)
+    return tuple(_partition(f"visit-{visit}", group, visit) for visit, group in visits.items())
+
+
+def _partition(key: str, refs: Sequence[DatasetRef], visit: int | None = None) -> Partition:
+    ids = tuple(str(ref.id) for ref in refs)
+    data_ids = None
+    if visit is not None and all(_has(ref, "detector") for ref in refs):
+        data_ids = tuple((visit, int(ref.dataId["detector"])) for ref in refs)
+    return Partition(key, ids, digest_of(sorted(ids)), None if visit is None else (visit,), data_ids)
+
+
+def _has(ref: DatasetRef, dimension: str) -> bool:
+    return dimension in ref.dataId.required
+
+
+def _constants(ref: DatasetRef) -> dict[str, int]:
+    return {name: int(ref.dataId[name]) for name in _KEYS if _has(ref, name)}
+
+
+def _order(ref: DatasetRef) -> tuple[Any, ...]:
+    """Return what datasets are ordered by: first what tells the time."""
+    values = dict(ref.dataId.required)
+    first = (values.pop("visit", -1), values.pop("group", ""), values.pop("detector", -1))
+    return (*first, *(str(value) for value in values.values()))
+
+
+def _readable(ref: DatasetRef) -> str:
+    return ", ".join(f"{key} {value}" for key, value in ref.dataId.required.items())
+
+
+def _corners(region: Any) -> Any:
+    """Return right ascension and declination of a polygon's corners in degrees, shape (2, n)."""
+    from lsst.sphgeom import ConvexPolygon, LonLat
+
+    if not isinstance(region, ConvexPolygon):
+        return np.full((2, 4), np.nan)
+    points = [LonLat(vertex) for vertex in region.getVertices()]
+    return np.array([[p.getLon().asDegrees() for p in points], [p.getLat().asDegrees() for p in points]])

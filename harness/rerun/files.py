@@ -1,0 +1,192 @@
+"""A rerun in a folder of table files, described by a ``rerun.toml``."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, final
+
+import pyarrow as pa
+
+from harness.errors import BrokenFileError, UsageError
+from harness.model import Provenance, digest_of
+from harness.rerun.aliases import ALIAS_VERSION
+from harness.rerun.formats import batches_of_file, schema_of_file
+from harness.rerun.missing import what_is_there
+from harness.rerun.protocol import Partition, RerunRef
+from harness.rerun.regions import as_regions, regions_from_table
+from harness.rerun.rerun_toml import RERUN_TOML, FileTable, read_rerun_toml
+from harness.rerun.stored import FilePart, StoredTable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+__all__ = ["FileRerun", "list_file_reruns"]
+
+
+@final
+class FileRerun:
+    """A rerun in a folder of table files (Parquet, ECSV, FITS).
+
+    Parameters
+    ----------
+    folder
+        Folder with a ``rerun.toml``, or folder of such folders.
+    name
+        Name of the rerun, as its ``rerun.toml`` gives it.
+
+    Raises
+    ------
+    harness.errors.UsageError
+        When there is no such rerun, its ``rerun.toml`` is wrong, or a glob matches nothing.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        folders = _folders(folder)
+        if name not in folders:
+            raise UsageError(f"{folder} holds no rerun {name!r}; {what_is_there(name, list(folders), 'rerun')}")
+        self.ref = RerunRef(str(folder), name)
+        self.name = name
+        self._folder = folders[name]
+        self._toml = read_rerun_toml(self._folder)
+        self._paths: dict[str, dict[str, Path]] = {
+            table: self._matches(table, spec) for table, spec in self._toml.tables.items()
+        }
+        self.tables: dict[str, StoredTable] = {
+            table: self._table(table, spec) for table, spec in self._toml.tables.items()
+        }
+
+    @property
+    def instrument(self) -> str:
+        """Short name of the instrument; empty when ``rerun.toml`` does not give it."""
+        return self._toml.instrument
+
+    @property
+    def dataset(self) -> str:
+        """Dataset that the rerun belongs to; empty when ``rerun.toml`` does not give it."""
+        return self._toml.dataset
+
+    def regions(self) -> pa.Table | None:
+        """Return the geometry that ``[regions]`` describes, or None."""
+        known = self._toml.regions
+        if known.file:
+            path = self._folder / known.file
+            schema, _ = schema_of_file(path)
+            stored = pa.Table.from_batches(batches_of_file(path, schema.names), schema.remove_metadata())
+            regions = regions_from_table(stored, self.instrument)
+        elif known.width is not None and known.height is not None and "diaSource" in self.tables:
+            regions = self._seen_detectors()
+        else:
+            return None
+        for name, size in (("width", known.width), ("height", known.height)):
+            if size is not None:
+                index = regions.schema.get_field_index(name)
+                regions = regions.set_column(index, name, regions[name].fill_null(size))
+        return regions
+
+    def provenance(self) -> Provenance:
+        """Return what the rerun was made from and by."""
+        inputs = {
+            f"{table} {ref}": self._digests[path] for table, paths in self._paths.items() for ref, path in paths.items()
+        }
+        return Provenance(
+            self.name, str(self._folder), inputs, dict(self._toml.versions), f"files (aliases {ALIAS_VERSION})"
+        )
+
+    @cached_property
+    def _digests(self) -> dict[Path, str]:
+        paths = [path for paths in self._paths.values() for path in paths.values()]
+        with ThreadPoolExecutor() as pool:
+            return dict(zip(paths, pool.map(_digest, paths), strict=True))
+
+    def _matches(self, table: str, spec: FileTable) -> dict[str, Path]:
+        paths: dict[str, Path] = {}
+        for glob in spec.files:
+            found = sorted(path for path in _glob(self._folder, glob) if path.is_file())
+            if not found:
+                raise UsageError(f"{self._folder / RERUN_TOML}: no file matches {glob!r} of table {table}")
+            paths |= {_ref(path, self._folder): path for path in found}
+        return paths
+
+    def _table(self, name: str, spec: FileTable) -> StoredTable:
+        parts = [FilePart(ref, partial(_in_place, path)) for ref, path in self._paths[name].items()]
+        return StoredTable(
+            name,
+            parts,
+            partial(self._partitions, name, bool(spec.unique)),
+            where=f"rerun {self.name!r} in {self._folder}",
+            instrument=self.instrument,
+            unique=spec.unique or None,
+        )
+
+    def _partitions(self, name: str, overlap: bool) -> Sequence[Partition]:
+        """Return one partition per file, or one in all where files hold the same rows.
+
+        Which visits a file holds would have to be read, so that it is left open.
+        """
+        digests = {ref: self._digests[path] for ref, path in self._paths[name].items()}
+        if overlap:
+            return (Partition("all", tuple(digests), digest_of(list(digests.values()))),)
+        return tuple(
+            Partition(f"file-{number}", (ref,), digest) for number, (ref, digest) in enumerate(digests.items())
+        )
+
+    def _seen_detectors(self) -> pa.Table:
+        """Return every visit and detector with a DIA source, geometry unknown."""
+        table = self.tables["diaSource"]
+        names = [name for name in ("visit", "detector", "band") if name in table.columns]
+        seen = table.read(names).group_by(["visit", "detector"]).aggregate([("band", "max")] if "band" in names else [])
+        columns = {"visit": seen["visit"], "detector": seen["detector"]}
+        if "band" in names:
+            columns["band"] = seen["band_max"]
+        columns["instrument"] = pa.repeat(pa.scalar(self.instrument), seen.num_rows)
+        return as_regions(columns, seen.num_rows)
+
+
+def list_file_reruns(folder: Path) -> list[str]:
+    """Return the names of the reruns in a folder.
+
+    Raises
+    ------
+    harness.errors.UsageError
+        When a ``rerun.toml`` is wrong, or two bear the same name.
+    """
+    return list(_folders(folder))
+
+
+def _folders(folder: Path) -> dict[str, Path]:
+    """Return the folder of each rerun, by its name."""
+    own = folder / RERUN_TOML
+    candidates = [own] if own.is_file() else sorted(folder.glob(f"*/{RERUN_TOML}"))
+    folders: dict[str, Path] = {}
+    for path in candidates:
+        name = read_rerun_toml(path.parent).name
+        if name in folders:
+            raise UsageError(f"{path.parent} and {folders[name]} both name their rerun {name!r}; rename one")
+        folders[name] = path.parent
+    return folders
+
+
+def _glob(folder: Path, pattern: str) -> list[Path]:
+    path = Path(pattern)
+    return list(Path(path.anchor).glob(str(path.relative_to(path.anchor))) if path.anchor else folder.glob(pattern))
+
+
+def _in_place(path: Path) -> AbstractContextManager[Path]:
+    return nullcontext(path)
+
+
+def _ref(path: Path, folder: Path) -> str:
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as fault:
+        raise BrokenFileError(f"{path} cannot be read ({fault.strerror})") from None

@@ -1,0 +1,160 @@
+"""Table files: Parquet as it is decoded, ECSV and FITS as `astropy.table` reads them, all as Arrow batches."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.errors import BrokenFileError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from astropy.table import Table as AstropyTable
+    from numpy.typing import NDArray
+
+__all__ = ["BATCH_ROWS", "FORMATS", "batches_of_file", "schema_of_file"]
+
+BATCH_ROWS = 1 << 18
+"""Most rows of a batch."""
+
+_PARQUET = (".parq", ".parquet", ".pq")
+_FITS = (".fits", ".fits.gz", ".fit")
+FORMATS = (*_PARQUET, ".ecsv", *_FITS)
+"""Endings of the file names that are understood."""
+
+# Column chunks are decoded from a small window: without it a row group of 10 million rows would be held whole.
+_BUFFER_BYTES = 1 << 20
+
+
+def schema_of_file(path: Path) -> tuple[pa.Schema, int]:
+    """Return stored columns and the number of rows of a table file, without reading columns where the format allows.
+
+    Raises
+    ------
+    harness.errors.BrokenFileError
+        When the file is missing, half-written or not what its name says.
+    harness.errors.UsageError
+        When the format is not one of `FORMATS`.
+    """
+    if _format(path) in _PARQUET:
+        try:
+            with pq.ParquetFile(path) as file:
+                return file.schema_arrow, file.metadata.num_rows
+        except (OSError, pa.ArrowException) as fault:
+            raise _broken(path, fault) from None
+    table = _whole(path)
+    return table.schema, table.num_rows
+
+
+def batches_of_file(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a table file in batches of at most `BATCH_ROWS`.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        Stored names of the columns to read.
+
+    Raises
+    ------
+    harness.errors.BrokenFileError
+        When the file is missing, half-written or not what its name says.
+    """
+    if _format(path) in _PARQUET:
+        try:
+            with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
+                yield from file.iter_batches(batch_size=BATCH_ROWS, columns=list(columns))
+        except (OSError, pa.ArrowException) as fault:
+            raise _broken(path, fault) from None
+    else:
+        yield from _whole(path).select(list(columns)).to_batches(max_chunksize=BATCH_ROWS)
+
+
+def _format(path: Path) -> str:
+    for ending in FORMATS:
+        if path.name.endswith(ending):
+            return ending
+    raise UsageError(f"{path} is not a table file that is understood (known: {', '.join(FORMATS)})")
+
+
+def _whole(path: Path) -> pa.Table:
+    try:
+        state = path.stat()
+    except OSError as fault:
+        raise _broken(path, fault) from None
+    return _read_whole(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=2)  # these formats cannot be read by column, and a table is read a few columns at a time
+def _read_whole(path: Path, _mtime: int, _size: int) -> pa.Table:
+    from astropy.io import fits
+    from astropy.table import Table
+
+    try:
+        if _format(path) not in _FITS:
+            return _arrow(Table.read(path, format="ascii.ecsv"))
+        with fits.open(path) as file:
+            hdu = next(hdu for hdu in file if isinstance(hdu, fits.BinTableHDU))
+            return _arrow(_afw_names(Table.read(hdu), hdu.header))
+    except StopIteration:
+        raise _broken(path, ValueError("there is no binary table in it")) from None
+    except Exception as fault:  # noqa: BLE001 - astropy raises of every kind on a damaged file
+        raise _broken(path, fault) from None
+
+
+def _afw_names(table: AstropyTable, header: Any) -> AstropyTable:
+    """Name what `lsst.afw.table` stores by number or under another name: flag bits and slots.
+
+    Its catalogues hold all flags as bits of one column, bit i named by the header card ``TFLAG<i+1>``; slots are cards
+    ``ALIAS`` with ``slot_Centroid:base_SdssCentroid``.
+    """
+    column = header.get("FLAGCOL")
+    if column is not None:
+        bits = table[table.colnames[column - 1]]
+        for i in range(bits.shape[1]):
+            table[header[f"TFLAG{i + 1}"]] = bits[:, i]
+        table.remove_column(bits.name)
+    aliases = [str(card.value) for card in header.cards if card.keyword == "ALIAS"]
+    for slot, target in (text.split(":") for text in aliases if text.startswith("slot_")):
+        for name in [name for name in table.colnames if name == target or name.startswith(f"{target}_")]:
+            table[slot + name.removeprefix(target)] = table[name]
+    return table
+
+
+def _arrow(table: AstropyTable) -> pa.Table:
+    """Convert columns of scalars; times become MJD TAI, units travel in the fields."""
+    from astropy.time import Time
+
+    arrays, fields = [], []
+    for name in table.colnames:
+        column = table[name]
+        values = column.tai.mjd if isinstance(column, Time) else column
+        if values.ndim != 1:
+            continue
+        unit = getattr(column, "unit", None)
+        array = _array(np.ma.getdata(values), np.ma.getmaskarray(values))
+        arrays.append(array)
+        fields.append(pa.field(name, array.type, metadata={} if unit is None else {"unit": str(unit)}))
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def _array(values: NDArray[Any], mask: NDArray[np.bool_]) -> pa.Array:
+    values = np.asarray(values)
+    if values.dtype.kind in "SO":
+        values = np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values
+        return pa.array(values.tolist(), mask=mask)
+    if values.dtype.kind == "U":
+        return pa.array(values, pa.string(), mask=mask)
+    return pa.array(np.ascontiguousarray(values, values.dtype.newbyteorder("=")), mask=mask)
+
+
+def _broken(path: Path, fault: BaseException) -> BrokenFileError:
+    reason = (str(fault).splitlines() or [type(fault).__name__])[0]
+    return BrokenFileError(f"{path} cannot be read as a table ({reason}); write it again or leave it out of the rerun")

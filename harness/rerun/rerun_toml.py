@@ -1,0 +1,119 @@
+"""``rerun.toml``: which files of a folder are which table of a rerun."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+__all__ = ["RERUN_TOML", "FileRegions", "FileTable", "RerunToml", "read_rerun_toml"]
+
+RERUN_TOML = "rerun.toml"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class FileTable(_Strict):
+    """Where one table lies.
+
+    Attributes
+    ----------
+    files
+        Globs relative to the folder; what they match is read glob by glob, in the order of names.
+    unique
+        Canonical column of which each value counts once, the last in reading order; empty when no rows repeat.
+    """
+
+    files: Annotated[list[str], Field(min_length=1)]
+    unique: str = ""
+
+
+class FileRegions(_Strict):
+    """What is known of the geometry.
+
+    Attributes
+    ----------
+    width, height
+        Size of every detector in pixels, where the file does not give it.
+    file
+        A table with the columns of `harness.rerun.protocol.Rerun.regions`, or a visit table of `lsst/pipe_tasks`.
+    """
+
+    width: float | None = None
+    height: float | None = None
+    file: str = ""
+
+
+class RerunToml(_Strict):
+    """The content of a ``rerun.toml``.
+
+    Attributes
+    ----------
+    name
+        Name of the rerun; that of the folder when left out.
+    instrument
+        Short name of the instrument; tells how ``ccdVisitId`` was packed.
+    dataset
+        Dataset, and so the baseline file, that the rerun belongs to.
+    tables
+        Canonical table name to its files.
+    versions
+        Versions of the software that made it.
+    regions
+        What is known of the geometry.
+    """
+
+    name: str = ""
+    instrument: str = ""
+    dataset: str = ""
+    tables: Annotated[dict[Literal["diaSource", "diaObject", "source"], FileTable], Field(min_length=1)]
+    versions: dict[str, str] = {}
+    regions: FileRegions = FileRegions()
+
+
+def read_rerun_toml(folder: Path) -> RerunToml:
+    """Read and check the ``rerun.toml`` of a folder.
+
+    Raises
+    ------
+    harness.errors.UsageError
+        When it is not TOML, or a key is unknown, missing or of the wrong type.
+    """
+    path = folder / RERUN_TOML
+    try:
+        toml = RerunToml.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as fault:
+        raise UsageError(f"{path}: {_sentence(fault.errors()[0])}") from None
+    except (OSError, ValueError) as fault:
+        raise UsageError(f"{path} cannot be read as TOML ({fault}); correct it") from None
+    return toml if toml.name else toml.model_copy(update={"name": folder.name})
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """Say what is wrong with one key."""
+    place = [str(key) for key in error["loc"] if key != "[key]"]
+    key = ".".join(place)
+    if error["type"] == "extra_forbidden":
+        return f"unknown key {key!r}; the keys there are {', '.join(_model_at(place).model_fields)}"
+    if error["type"] == "literal_error":
+        return f"unknown table {place[-1]!r}; the tables are {error['ctx']['expected']}"
+    if error["type"] == "missing":
+        return f'{key!r} is missing; write for example [tables.diaSource] files = ["dia_source_*.parquet"]'
+    return f"{key!r} is wrong: {error['msg']} (got {error['input']!r})"
+
+
+def _model_at(place: list[str]) -> type[BaseModel]:
+    """Return the model of the table that holds a key."""
+    if len(place) == 1:
+        return RerunToml
+    return FileTable if place[0] == "tables" else FileRegions
