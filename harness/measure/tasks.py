@@ -204,11 +204,11 @@ def _data_ids(partitions: Sequence[Partition]) -> list[tuple[int, int]]:
 def _churn(task: Task, rerun: Rerun, reference: Rerun) -> tuple[pa.Table, dict[str, Any]]:
     from harness.diagnose.churn import churn_columns, churn_rows
 
-    sides = [
+    ours, theirs = (
         each.tables["diaSource"].read(churn_columns(tuple(each.tables["diaSource"].columns)))
         for each in (rerun, reference)
-    ]
-    return churn_rows(*sides, task.settings, rerun.regions(), rerun.instrument), {}
+    )
+    return churn_rows(ours, theirs, task.settings, rerun.regions(), rerun.instrument), {}
 
 
 def _columns(_: Task, rerun: Rerun, reference: Rerun) -> tuple[pa.Table, dict[str, Any]]:
