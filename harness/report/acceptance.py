@@ -12,6 +12,7 @@ from harness.report.listing import Column, Listing, number
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from harness.baseline.plan import Change, Plan
     from harness.session import Session
@@ -135,7 +136,7 @@ def acknowledge_metric(
     from harness.baseline.acknowledge import acknowledge, withdraw
     from harness.measure.catalogue import all_metrics
 
-    path = session.baseline_path
+    path = _own_path(session)
     if remove:
         names = withdraw(path, [metric], allow_ci=allow_ci)
         return _names(names, f"no longer acknowledged in {path}")
@@ -155,16 +156,28 @@ def acknowledge_metric(
     return _names(names, f"acknowledged until {until.date()} in {path}")
 
 
+def _own_path(session: Session) -> Path:
+    """Return the baseline file, unless it belongs to the installation: that is nobody's to change."""
+    from harness.shipped import shipped
+
+    if session.request.baselines is None and session.baseline_folder == shipped("baselines"):
+        raise UsageError(
+            f"{session.baseline_folder} belongs to the installation; name a folder of your own with --baselines"
+        )
+    return session.baseline_path
+
+
 def _plan(session: Session, globs: Sequence[str], numbers: Mapping[str, float | None], *, remove: bool = False) -> Plan:
     from harness.baseline.files import new_baseline
     from harness.baseline.model import Settings
     from harness.baseline.plan import Category, expectation_of, plan_acceptance
     from harness.measure.catalogue import DEFECT_GROUPS
 
+    path = _own_path(session)
     if len(session.refs) != 1:
         raise UsageError("a baseline is accepted from one rerun")
     settings = Settings(**asdict(session.settings))
-    baseline = session.baseline or new_baseline(session.baseline_path.stem, settings)
+    baseline = session.baseline or new_baseline(path.stem, settings)
     measured = session.measurements(session.refs[0])
     catalogue = measured.catalogue
     judged = {}
