@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from harness.model import VerdictState
@@ -92,19 +93,25 @@ def verdict_listing(verdicts: Sequence[Verdict], title: str, *, notes: Sequence[
 
 
 def _stories(verdicts: Sequence[Verdict]) -> list[str]:
-    """Tell each story once: many metrics with the very same trouble share it."""
-    alike: dict[tuple[str, str], list[Verdict]] = {}
+    """Tell each story once: metrics with the very same trouble share it, and what is true of all stands last."""
+    alike: dict[tuple[str, str, str], list[Verdict]] = {}
     for verdict in verdicts:
-        alike.setdefault((verdict.state, verdict.sentence.replace(verdict.metric, "…")), []).append(verdict)
+        told = verdict.sentence.replace(verdict.metric, "…")
+        alike.setdefault((verdict.state, verdict.rerun, told), []).append(verdict)
     lines: list[str] = []
-    for (state, sentence), group in alike.items():
-        first = group[0]
-        if len(group) == 1:
-            lines.append(f"{state} {first.sentence}")
-        else:
-            names = ", ".join(verdict.metric for verdict in group)
-            lines += [f"{state} {len(group)} metrics: {sentence}", f"  metrics    {names}"]
-        lines += [f"  {line}" for line in first.details]
+    for (state, rerun), keys in groupby(alike, key=lambda key: key[:2]):
+        groups = {sentence: alike[state, rerun, sentence] for *_, sentence in keys}
+        details = [group[0].details for group in groups.values()]
+        shared = [line for line in details[0] if len(details) > 1 and all(line in others for others in details)]
+        for sentence, group in groups.items():
+            if len(group) == 1:
+                lines.append(f"{state} {group[0].sentence}")
+            else:
+                names = ", ".join(verdict.metric for verdict in group)
+                lines += [f"{state} {len(group)} metrics: {sentence}", f"  metrics    {names}"]
+            lines += [f"  {line}" for line in group[0].details if line not in shared]
+        if shared:
+            lines += [f"{state} in {rerun}, all of the above:", *(f"  {line}" for line in shared)]
     return lines
 
 
