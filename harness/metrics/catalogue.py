@@ -81,6 +81,7 @@ def _counts(settings: Settings) -> Iterator[Metric]:
 def _object_counts(settings: Settings) -> Iterator[Metric]:
     good = settings.flag_set
     yield _count("numObjects", "DIA objects.")
+    yield _count("numSingleSourceObjects", "DIA objects with a single source.")
     yield _count(
         "numGoodObjectsAny",
         "DIA objects with at least one good source (as the plotting module of DM-25125 counts them).",
@@ -106,6 +107,7 @@ def _object_counts(settings: Settings) -> Iterator[Metric]:
         "totalUnassociatedDiaObjects",
         "Valid objects with a single source, in the whole rerun (lsst/ap_association).",
     )
+    yield _count("numUnassociatedSources", "DIA sources that belong to no DIA object.")
     yield _count(
         "numRepeatSources",
         "DIA sources of an object that existed already: sources minus objects.  Extra detections cannot lower it.",
