@@ -64,6 +64,8 @@ def start_repository(folder: Path) -> list[Path]:
     ------
     harness.errors.UsageError
         When one of the files exists already; then nothing is written.
+    harness.errors.HarnessError
+        When the folder cannot be written.
     """
     files = {
         "pyproject.toml": _PYPROJECT,
@@ -74,16 +76,18 @@ def start_repository(folder: Path) -> list[Path]:
     }
     for check in sorted(shipped("verification").glob("test_*.py")):
         files[f"tests/verification/{check.name}"] = check.read_text(encoding="utf-8")
-    taken = [name for name in files if (folder / name).exists()]
-    if taken:
-        raise UsageError(f"{folder} already has {', '.join(taken)}; choose a folder without them")
     written = []
+    path = folder
     try:
+        taken = [name for name in files if (folder / name).exists()]
+        if taken:
+            raise UsageError(f"{folder} already has {', '.join(taken)}; choose a folder without them")
         for name, text in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
             written.append(path)
     except OSError as fault:
-        raise HarnessError(f"cannot write {path}: {fault.strerror}") from None
+        raise HarnessError(f"cannot write {path}: {fault.strerror}; choose a folder that can be written") from None
     return written
