@@ -104,7 +104,10 @@ RENAMES: tuple[Rename, ...] = (
             **{f"{axis}{end}": f"slot_Centroid_{axis}{end}" for axis in "xy" for end in ("", "Err")},
         },
     ),
-    Rename("visit tables (lsst/pipe_tasks)", {"visit": "visitId", "detector": "detectorId"}),
+    Rename(
+        "visit tables (lsst/pipe_tasks)",
+        {"visit": "visitId", "detector": "detectorId", "width": "xSize", "height": "ySize"},
+    ),
 )
 """Renamings, the latest first."""
 

@@ -148,7 +148,9 @@ class ButlerRerun:
         here = {"instrument": self.instrument}
         with self._butler.query() as query:
             chosen = query.where(here, "visit IN (visits)", bind={"visits": sorted(visits)})
-            records = sorted(chosen.dimension_records("visit_detector_region"), key=lambda each: each.dataId)
+            records = sorted(
+                chosen.dimension_records("visit_detector_region"), key=lambda each: (each.visit, each.detector)
+            )
             filters = {each.id: each.physical_filter for each in chosen.dimension_records("visit")}
             bands = {each.name: each.band for each in query.where(here).dimension_records("physical_filter")}
         records = [record for record in records if record.region is not None]

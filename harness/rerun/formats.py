@@ -28,7 +28,7 @@ _FITS = (".fits", ".fits.gz", ".fit")
 FORMATS = (*_PARQUET, ".ecsv", *_FITS)
 """Endings of the file names that are understood."""
 
-# Column chunks are decoded from a small window: without it a row group of 10 million rows would be held whole.
+# Column chunks are decoded from a small window and not fetched ahead: a row group is never held as a whole.
 _BUFFER_BYTES = 1 << 20
 
 
@@ -69,7 +69,7 @@ def batches_of_file(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBat
     """
     if _format(path) in _PARQUET:
         try:
-            with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
+            with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
                 yield from file.iter_batches(batch_size=BATCH_ROWS, columns=list(columns))
         except (OSError, pa.ArrowException) as fault:
             raise _broken(path, fault) from None
@@ -99,6 +99,8 @@ def _read_whole(path: Path, _mtime: int, _size: int) -> pa.Table:
 
     try:
         if _format(path) not in _FITS:
+            if not path.read_bytes().endswith(b"\n"):
+                raise ValueError("its last line is not finished")  # noqa: TRY301 - told like any other damage
             return _arrow(Table.read(path, format="ascii.ecsv"))
         with fits.open(path) as file:
             hdu = next(hdu for hdu in file if isinstance(hdu, fits.BinTableHDU))

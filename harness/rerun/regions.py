@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from harness.rerun.aliases import older_names
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -70,9 +72,10 @@ def regions_from_table(table: pa.Table, instrument: str) -> pa.Table:
     instrument
         Name to put into the rows.
     """
-    columns: dict[str, Any] = {name: table[name] for name in regions_schema().names if name in table.column_names}
-    for name, stored in (("width", "xSize"), ("height", "ySize")):
-        if name not in columns and stored in table.column_names:
+    columns: dict[str, Any] = {}
+    for name in regions_schema().names:
+        stored = next((known for known in (name, *older_names(name, "")) if known in table.column_names), None)
+        if stored is not None:
             columns[name] = table[stored]
     if all(f"{corner}{axis}" in table.column_names for corner in _CORNERS for axis in ("ra", "dec")):
         ra, dec = (np.stack([_floats(table[f"{corner}{axis}"]) for corner in _CORNERS], 1) for axis in ("ra", "dec"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ _SQLITE = {
     "int16": "SMALLINT",
     "double": "DOUBLE",
     "float": "FLOAT",
-    "string": "VARCHAR(8)",
+    "string": "VARCHAR(80)",
     "bool": "BOOLEAN",
     "timestamp[us]": "TIMESTAMP",
 }
@@ -83,8 +84,7 @@ def make_sqlite(tmp_path: Path) -> Callable[..., str]:
             for table, rows in tables.items():
                 database.execute(_create(f'"{table}"', rows, _SQLITE))
                 marks = ", ".join("?" * rows.num_columns)
-                values = [[str(v) if f.type == pa.timestamp("us") and v else v for v, f in zip(row, rows.schema)]
-                          for row in _rows(rows)]  # fmt: skip
+                values = [[str(v) if isinstance(v, datetime) else v for v in row] for row in _rows(rows)]
                 database.executemany(f'INSERT INTO "{table}" VALUES ({marks})', values)
         database.close()
         return f"sqlite:///{path}"

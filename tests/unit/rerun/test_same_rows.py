@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
 
 from harness.rerun import open_rerun
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STORES = ("folder", "butler", "butler_postgresql", "sqlite", "postgresql")
 
