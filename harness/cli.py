@@ -82,11 +82,19 @@ def main() -> None:
 
 @main.command()
 @_options(_RERUN, _REFERENCE, _WHERE, _SELF, _WORKERS, _FORMAT)
+@click.option("-v", "--verbose", is_flag=True, help="Show rule, estimate and baseline of what does not hold.")
 @click.option("--checks", type=click.Path(exists=True, path_type=Path), help="Folder or file of checks to run.")
 @click.option("--inconclusive", type=click.Choice(["fail", "warn"]), default="fail", help="When data cannot decide.")
 @click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
 def verify(
-    checks: Path | None, workers: int, fmt: Format, pytest_args: tuple[str, ...], inconclusive: str, **asked: Any
+    checks: Path | None,
+    workers: int,
+    fmt: Format,
+    pytest_args: tuple[str, ...],
+    inconclusive: str,
+    *,
+    verbose: bool,
+    **asked: Any,
 ) -> None:
     """Measure what is missing, judge it, and report.
 
@@ -99,7 +107,7 @@ def verify(
     _measure(session, workers)
     outcome = judge_with_pytest(session, checks, pytest_args)
     notes = [*outcome.problems, *(line for ref in session.refs if (line := not_judged(session, ref)))]
-    _print(verdict_listing(outcome.verdicts, session.describe(), notes=notes), fmt)
+    _print(verdict_listing(outcome.verdicts, session.describe(), notes=notes, verbose=verbose), fmt)
     states = [verdict.state for verdict in outcome.verdicts]
     code = exit_code(states, tolerate_inconclusive=session.request.tolerate_inconclusive)
     sys.exit(1 if outcome.problems else code)

@@ -214,7 +214,9 @@ class Verdict:
     sentence
         One line that tells the whole story.
     details
-        Further lines: rule, baseline, churn, environment, the command to run next.
+        Further lines about this verdict: rule, estimate, reference, baseline.
+    context
+        Lines about the rerun that its failures have in common: churn, environment, the command to run next.
     """
 
     metric: str
@@ -231,6 +233,7 @@ class Verdict:
     acceptable: Interval | None = None
     n_units: int = 0
     details: tuple[str, ...] = ()
+    context: tuple[str, ...] = ()
 
 
 @final

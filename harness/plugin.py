@@ -146,7 +146,8 @@ class _Expect:
         self._item.user_properties.append(("verdict", str(verdict.state)))
         if verdict.state in self._session.tolerated:
             return
-        pytest.fail("\n".join([verdict.sentence, *(f"  {line}" for line in verdict.details)]), pytrace=False)
+        lines = (f"  {line}" for line in (*verdict.details, *verdict.context))
+        pytest.fail("\n".join([verdict.sentence, *lines]), pytrace=False)
 
 
 @final
@@ -213,8 +214,8 @@ def verdicts_of(report: pytest.TestReport) -> list[Verdict]:
         intervals = {
             name: None if plain[name] is None else Interval(**plain[name]) for name in ("interval", "acceptable")
         }
-        details = tuple(plain["details"])
-        return Verdict(**{**plain, **intervals, "state": VerdictState(plain["state"]), "details": details})
+        lines = {name: tuple(plain[name]) for name in ("details", "context")}
+        return Verdict(**{**plain, **intervals, **lines, "state": VerdictState(plain["state"])})
 
     return [revive(plain) for plain in getattr(report, _CARRIED, ())]
 

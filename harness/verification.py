@@ -9,7 +9,7 @@ from harness.baseline.model import Above, AgreesWith, Below, Closes, Unchanged, 
 from harness.judge import expectations
 from harness.judge.accepted import Accepted
 from harness.judge.acknowledge import acknowledged
-from harness.judge.sentence import tell_more
+from harness.judge.sentence import number, tell_more, with_unit
 from harness.model import Verdict, VerdictState
 
 if TYPE_CHECKING:
@@ -204,6 +204,7 @@ class Verification:
             return verdict
         clauses: tuple[str, ...] = ()
         details: list[str] = []
+        context: list[str] = []
         entry = self._entry(quantity)
         if entry is not None:
             details.append(f"baseline   {_told(entry, self._acceptance(entry))}")
@@ -211,10 +212,10 @@ class Verification:
             clauses = (quantity.detail,)
         if self.story is not None and verdict.state in (VerdictState.FAIL, VerdictState.INCONCLUSIVE):
             clauses += self.story.clauses(quantity.metric, self._silently)
-            details += self.story.lines(quantity.metric)
+            context += self.story.lines(quantity.metric)
         if self._command:
-            details.append(f"next       {self._command}")
-        return tell_more(verdict, *clauses, details=details)
+            context.append(f"next       {self._command}")
+        return tell_more(verdict, *clauses, details=details, context=context)
 
     def _silently(self, name: str) -> Verdict:
         """Judge another metric by the baseline for the story's sake, without a story of its own."""
@@ -224,4 +225,5 @@ class Verification:
 def _told(entry: Entry, acceptance: Acceptance) -> str:
     ticket = f"{acceptance.ticket} " if acceptance.ticket else ""
     who = f"accepted {acceptance.at:%Y-%m-%d} by {acceptance.by} from {acceptance.rerun}"
-    return f'{entry.value:.10g} {entry.unit}, {who}: {ticket}"{acceptance.reason}"'
+    value = with_unit(number(entry.value, entry.uncertainty), entry.unit)
+    return f'{value}, {who}: {ticket}"{acceptance.reason}"'

@@ -62,6 +62,10 @@ class Localisation:
         Exact binomial interval of the share near the edge, as if sources were independent; None without any.
     confidence
         Its confidence level.
+    net_share
+        Share of the net change near the edge, where sources that merely moved cancel; NaN when unknown.
+    net_interval
+        Its interval, visits resampled; None when the change has no direction.
     area_fraction
         Fraction of the detectors' area that is near the edge, weighted as the sources are: the share to expect of
         sources that do not care; NaN when unknown.
@@ -78,6 +82,8 @@ class Localisation:
     edge_width: float
     interval: Interval | None
     confidence: float
+    net_share: float
+    net_interval: Interval | None
     area_fraction: float
     detectors: tuple[Carrier, ...]
     visits: tuple[Carrier, ...]
@@ -107,6 +113,8 @@ class Localisation:
     @property
     def headline(self) -> str:
         """A few words for a line that has others to say; empty when the change is not shown to be near the edge."""
+        if self.n_gained and self.n_lost and self.net_interval and self.net_interval.low > self.area_fraction:
+            return f"{_percent(self.net_share)} of the net {self.change} within {self.edge_width:g} px of a CCD edge"
         if not self.is_at_edge:
             return ""
         return f"{_percent(self.share)} of the {self.change} within {self.edge_width:g} px of a CCD edge"
@@ -125,6 +133,9 @@ class Localisation:
                 f"{_percent(self.share)} of the {self.change} within {self.edge_width:g} px of a CCD edge "
                 f"({_percent(self.confidence)} interval {interval}), {_percent(self.area_fraction)} of the area"
             )
+        if self.n_gained and self.n_lost and self.net_interval:
+            between = f"{_percent(self.net_interval.low)} to {_percent(self.net_interval.high)}"
+            parts.append(f"{_percent(self.net_share)} of the net {self.change} there ({between})")
         for carriers, n in ((self.detectors, self.n_detectors), (self.visits, self.n_visits)):
             if carriers and n > 1:
                 parts.append(f"{carriers[0].data_id} (1 of {n}) has {_percent(carriers[0].share)} of the net")
@@ -165,6 +176,7 @@ def localise(
     total, near = ("numGained", "numGainedAtEdge") if n_gained >= n_lost else ("numLost", "numLostAtEdge")
     placed = counts.filter(pl.col(near).is_finite())
     n_placed, n_at_edge = int(placed[total].sum()), int(placed[near].sum())
+    net_share, net_interval = _net_at_edge(placed, confidence)
     return Localisation(
         n_gained=n_gained,
         n_lost=n_lost,
@@ -173,6 +185,8 @@ def localise(
         edge_width=settings.edge_width,
         interval=binomial_interval(n_at_edge, n_placed, confidence) if n_placed else None,
         confidence=confidence,
+        net_share=net_share,
+        net_interval=net_interval,
         area_fraction=_area_fraction(placed.select("visit", "detector", weight=total), regions, settings.edge_width),
         detectors=_carriers(counts, "detector", n_gained - n_lost),
         visits=_carriers(counts, "visit", n_gained - n_lost),
@@ -194,6 +208,33 @@ def _counts(rows: pa.Table) -> pl.DataFrame:
         )
         .filter(pl.col("numGained").is_finite())
     )
+
+
+def _net_at_edge(counts: pl.DataFrame, confidence: float) -> tuple[float, Interval | None]:
+    """Return the share of the net change that is near the edge, and its interval from visits resampled."""
+    import polars as pl
+
+    from harness.judge.estimate import level
+    from harness.judge.quantity import Quantity
+    from harness.model import Metric
+
+    known = counts.filter(pl.col("numGainedAtEdge").is_finite() & pl.col("numLostAtEdge").is_finite())
+    visits = (
+        known.group_by("visit")
+        .agg(
+            (pl.col("numGainedAtEdge") - pl.col("numLostAtEdge")).sum().alias("near"),
+            (pl.col("numGained") - pl.col("numLost")).sum().alias("net"),
+        )
+        .sort("visit")
+    )
+    near, net = visits["near"].to_numpy(), visits["net"].to_numpy()
+    if not net.sum():
+        return math.nan, None
+    metric = Metric("churn.netShareAtEdge", "", "Share of the net change near the edge.", "churn", "ratio")
+    estimate = level(Quantity(metric, "", visits["visit"].to_numpy(), near, net), confidence)
+    # An infinite interval (a single visit) or one around a change of no clear sign says nothing.
+    is_bounded = math.isfinite(estimate.interval.high - estimate.interval.low)
+    return estimate.value, estimate.interval if is_bounded else None
 
 
 def _area_fraction(weights: pl.DataFrame, regions: pa.Table | None, edge_width: float) -> float:

@@ -120,7 +120,7 @@ def reference_line(against: str, value: float, unit: str, reference: Quantity | 
     return f"{text}, {story}" if story else text
 
 
-def tell_more(verdict: Verdict, *clauses: str, details: Iterable[str] = ()) -> Verdict:
+def tell_more(verdict: Verdict, *clauses: str, details: Iterable[str] = (), context: Iterable[str] = ()) -> Verdict:
     """Return a verdict with more clauses in its sentence and more lines below it; empty ones are left out.
 
     Parameters
@@ -130,10 +130,17 @@ def tell_more(verdict: Verdict, *clauses: str, details: Iterable[str] = ()) -> V
     *clauses
         What else belongs into the first line, such as the stage that differs first.
     details
-        Further lines.
+        Further lines about the verdict.
+    context
+        Further lines about the rerun.
     """
     sentence = "; ".join([verdict.sentence, *filter(None, clauses)])
-    return replace(verdict, sentence=sentence, details=(*verdict.details, *filter(None, details)))
+    return replace(
+        verdict,
+        sentence=sentence,
+        details=(*verdict.details, *filter(None, details)),
+        context=(*verdict.context, *filter(None, context)),
+    )
 
 
 def _level(confidence: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from harness.model import VerdictState
@@ -75,10 +74,17 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     return f"{len(verdicts)} judged: " + ", ".join(f"{counts[state]} {state}" for state in _RANK if counts[state])
 
 
-def verdict_listing(verdicts: Sequence[Verdict], title: str, *, notes: Sequence[str] = ()) -> Listing:
-    """Return verdicts as a listing, worst first; below it, the sentence and details of each that does not hold."""
+def verdict_listing(
+    verdicts: Sequence[Verdict], title: str, *, notes: Sequence[str] = (), verbose: bool = False
+) -> Listing:
+    """Return verdicts as a listing, worst first.
+
+    Below it stands the sentence of each that does not hold (with its details, when ``verbose``), then what is known
+    of each rerun as a whole, then the notes and the count.
+    """
     ordered = sorted(verdicts, key=lambda verdict: (_RANK.index(verdict.state), verdict.rerun, verdict.metric))
-    stories = _stories([verdict for verdict in ordered if verdict.state is not VerdictState.PASS])
+    untold = [verdict for verdict in ordered if verdict.state is not VerdictState.PASS]
+    stories = [*_sentences(untold, verbose=verbose), *_contexts(untold)]
     columns = [
         Column("state", "verdict", style=lambda state: _STYLES[state]),
         Column("metric", "metric"),
@@ -92,27 +98,35 @@ def verdict_listing(verdicts: Sequence[Verdict], title: str, *, notes: Sequence[
     return Listing(title, columns, rows, [*stories, *notes, summary(verdicts)], {"summary": summary(verdicts)})
 
 
-def _stories(verdicts: Sequence[Verdict]) -> list[str]:
-    """Tell each story once: metrics with the very same trouble share it, and what is true of all stands last."""
+def _sentences(verdicts: Sequence[Verdict], *, verbose: bool) -> list[str]:
+    """Return each story once: metrics with the very same trouble share it."""
     alike: dict[tuple[str, str, str], list[Verdict]] = {}
     for verdict in verdicts:
         told = verdict.sentence.replace(verdict.metric, "…")
         alike.setdefault((verdict.state, verdict.rerun, told), []).append(verdict)
-    lines: list[str] = []
-    for (state, rerun), keys in groupby(alike, key=lambda key: key[:2]):
-        groups = {sentence: alike[state, rerun, sentence] for *_, sentence in keys}
-        details = [group[0].details for group in groups.values()]
-        shared = [line for line in details[0] if len(details) > 1 and all(line in others for others in details)]
-        for sentence, group in groups.items():
-            if len(group) == 1:
-                lines.append(f"{state} {group[0].sentence}")
-            else:
-                names = ", ".join(verdict.metric for verdict in group)
-                lines += [f"{state} {len(group)} metrics: {sentence}", f"  metrics    {names}"]
-            lines += [f"  {line}" for line in group[0].details if line not in shared]
-        if shared:
-            lines += [f"{state} in {rerun}, all of the above:", *(f"  {line}" for line in shared)]
+    lines = []
+    for (state, _, told), group in alike.items():
+        names = ", ".join(verdict.metric for verdict in group)
+        lines.append(f"{state} {told.replace('…', names, 1) if len(group) < 3 else f'{len(group)} metrics: {told}'}")
+        if len(group) >= 3:
+            lines.append(f"  metrics    {names}")
+        lines += [f"  {line}" for line in group[0].details if verbose]
     return lines
+
+
+def _contexts(verdicts: Sequence[Verdict]) -> list[str]:
+    """Return what is known of each rerun, once."""
+    lines = []
+    for rerun in dict.fromkeys(verdict.rerun for verdict in verdicts):
+        known = dict.fromkeys(line for verdict in verdicts if verdict.rerun == rerun for line in verdict.context)
+        if known:
+            lines += [f"{rerun} as a whole:", *(f"  {line}" for line in sorted(known, key=_place))]
+    return lines
+
+
+def _place(line: str) -> bool:
+    """Put the command to run next at the end."""
+    return line.startswith("next")
 
 
 def _row(verdict: Verdict) -> dict[str, Any]:
