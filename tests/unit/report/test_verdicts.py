@@ -8,39 +8,49 @@ from harness.model import Verdict, VerdictState
 from harness.report.verdicts import verdict_listing
 
 
-def fail(metric, *details, rerun="w_2020_20", trouble="is 8 % higher"):
+def fail(metric, *, rerun="w_2020_20", trouble="is 8 % higher", details=(), context=()):
     """Return a FAIL with its story."""
     sentence = f"{metric} {trouble}"
-    return Verdict(metric, rerun, VerdictState.FAIL, "unchanged", 1.0, "ct", sentence, details=details)
+    return Verdict(metric, rerun, VerdictState.FAIL, "unchanged", 1.0, "ct", sentence, details=details, context=context)
 
 
 @pytest.mark.parametrize(
     ("verdicts", "told"),
     [
-        ([fail("a", "visits 24", "churn 9 lost")], ["FAIL a is 8 % higher", "  visits 24", "  churn 9 lost"]),
+        ([fail("a", details=("visits 24",))], ["FAIL a is 8 % higher"]),
+        ([fail("a"), fail("b")], ["FAIL a, b is 8 % higher"]),
         (
-            [fail("a", "visits 24"), fail("b", "visits 24")],
-            ["FAIL 2 metrics: … is 8 % higher", "  metrics    a, b", "  visits 24"],
+            [fail("a"), fail("b"), fail("c")],
+            ["FAIL 3 metrics: … is 8 % higher", "  metrics    a, b, c"],
         ),
         (
-            [fail("a", "visits 24", "churn 9 lost"), fail("b", "visits 1", "churn 9 lost", trouble="is gone")],
+            [fail("a", context=("churn 9", "next x")), fail("b", trouble="is gone", context=("churn 9", "next x"))],
+            ["FAIL a is 8 % higher", "FAIL b is gone", "w_2020_20 as a whole:", "  churn 9", "  next x"],
+        ),
+        (
+            [fail("a", context=("next x",)), fail("b", trouble="is gone", context=("objects 3", "next x"))],
+            ["FAIL a is 8 % higher", "FAIL b is gone", "w_2020_20 as a whole:", "  objects 3", "  next x"],
+        ),
+        (
+            [fail("a", context=("churn 9",)), fail("a", rerun="w_2020_24", context=("churn 9",))],
             [
                 "FAIL a is 8 % higher",
-                "  visits 24",
-                "FAIL b is gone",
-                "  visits 1",
-                "FAIL in w_2020_20, all of the above:",
-                "  churn 9 lost",
+                "FAIL a is 8 % higher",
+                "w_2020_20 as a whole:",
+                "  churn 9",
+                "w_2020_24 as a whole:",
+                "  churn 9",
             ],
         ),
-        (
-            [fail("a", "churn 9 lost"), fail("a", "churn 9 lost", rerun="w_2020_24")],
-            ["FAIL a is 8 % higher", "  churn 9 lost", "FAIL a is 8 % higher", "  churn 9 lost"],
-        ),
     ],
-    ids=["one", "alike", "shared", "reruns"],
+    ids=["one", "two alike", "three alike", "shared", "next last", "two reruns"],
 )
-def test_what_is_true_of_all_is_told_once(verdicts, told):
-    """Details that all failures of a rerun share stand once, below them; those of another rerun stay with it."""
-    listing = verdict_listing(verdicts, "title")
-    assert listing.notes[:-1] == told
+def test_each_story_is_told_once(verdicts, told):
+    """A sentence stands once for all metrics it is true of, and what is known of a rerun once below them."""
+    assert verdict_listing(verdicts, "title").notes[:-1] == told
+
+
+def test_details_are_told_when_asked_for():
+    """A verbose listing has rule and estimate of each verdict that does not hold."""
+    listing = verdict_listing([fail("a", details=("visits 24",))], "title", verbose=True)
+    assert listing.notes[:-1] == ["FAIL a is 8 % higher", "  visits 24"]
