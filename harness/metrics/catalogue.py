@@ -43,7 +43,7 @@ def metric_catalogue(settings: Settings) -> Mapping[str, Metric]:
         *_counts(settings),
         *_object_counts(settings),
         *_ratios(settings),
-        *_flags(),
+        *_flags(settings),
         *_bookkeeping(),
         *_sanity(),
         *_parts(),
@@ -80,7 +80,7 @@ def _counts(settings: Settings) -> Iterator[Metric]:
 
 def _object_counts(settings: Settings) -> Iterator[Metric]:
     good = settings.flag_set
-    yield _count("numObjects", "DIA objects.")
+    yield _count("numObjects", "DIA objects, each in equal shares in the visits and detectors of its sources.")
     yield _count("numSingleSourceObjects", "DIA objects with a single source.")
     yield _count(
         "numGoodObjectsAny",
@@ -135,13 +135,14 @@ def _ratios(settings: Settings) -> Iterator[Metric]:
     yield _ratio("goodSourceDensity", "Good DIA sources per area.", unit="1 / deg2", **good.definition)
 
 
-def _flags() -> Iterator[Metric]:
+def _flags(settings: Settings) -> Iterator[Metric]:
     for flag in PIXEL_FLAGS:
         yield _ratio(f"fracFlagged.{flag}", f"Fraction of DIA sources with {flag} set.", group="dia_flags")
     yield _count(
         "numNullFlags",
-        "Pixel flags that are neither set nor not set (null); they count as not set.",
+        "Pixel flags, and others of the flag list, that are neither set nor not set (null); they count as not set.",
         "dia_flags",
+        others=sorted(set(settings.flag_set.flags).difference(PIXEL_FLAGS)),
     )
 
 

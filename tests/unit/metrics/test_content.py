@@ -116,6 +116,21 @@ def test_storage_does_not_matter(table):
     assert content_of(table.set_column(5, "psfFlux", negative_zero)) == content_of(table)
 
 
+def test_every_nan_is_the_same(table):
+    """A NaN is a NaN, whatever its sign and payload."""
+    payloads = np.array([0x7FF8000000000001, 0xFFF8000000000000, 0x7FF8000000000000], np.uint64).view(np.float64)
+    assert len({content_of(pa.table({"ra": np.full(3, nan)})) for nan in payloads}) == 1
+
+
+def test_sum_and_parity_are_told_apart(table):
+    """The same row twice doubles the sum and cancels in the exclusive or, so that both are needed."""
+    once, twice = (content_of(pa.concat_tables([table[:1]] * n)) for n in (1, 2))
+    rows, total, parity = ([int(digits[at : at + 16], 16) for digits in (once, twice)] for at in (0, 16, 32))
+    assert rows == [1, 2]
+    assert total[1] == 2 * total[0] % 2**64
+    assert parity == [total[0], 0]
+
+
 def test_a_missing_column_leaves_its_place(table):
     """Positions are not mistaken for each other when one of the columns is missing."""
     only_ra = table.drop_columns(["dec"])

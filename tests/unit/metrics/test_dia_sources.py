@@ -171,6 +171,25 @@ def test_other_missing_columns_are_named():
     assert rows["instrument"].isna().all()
 
 
+@pytest.mark.parametrize("kind", [pa.float32(), pa.float64()])
+def test_limits_belong_to_the_right_side(kind):
+    """A PSF whose determinant is exactly zero is none, and a reliability of exactly 0.1 is not too low."""
+    table = pa.table(
+        {
+            "visit": [1] * 4,
+            "detector": [1] * 4,
+            "ixxPSF": pa.array([0.25, 0.25, 0.25, np.nan], kind),
+            "iyyPSF": pa.array([0.25, 0.25, 0.25, 0.25], kind),
+            "ixyPSF": pa.array([0.125, -0.25, 0.375, 0.5], kind),
+            "reliability": pa.array([0.1, 0.0999, np.nan, None], kind),
+            **dict.fromkeys(FLAG_SETS["N7"].flags, [False] * 4),
+        }
+    )
+    found = by_data_id(count(one_batch(table), "N7").rows("DECam"))
+    assert found["dia.numNonPositivePsfDeterminants"].tolist() == [2]
+    assert found["dia.numGoodSources"].tolist() == [3]
+
+
 def test_no_source_is_not_no_catalogue():
     """A detector whose catalogue is empty counts zero; one without a catalogue has no row."""
     table = make_sources(5, 10)
