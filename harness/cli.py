@@ -1,7 +1,7 @@
 """The command line: thin commands over library functions.
 
 Exit codes: 0 all hold, 1 something FAILs, 2 usage, 3 something could not be judged, 4 a baseline or measurement file is
-broken.
+broken, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -64,6 +64,9 @@ class _Commands(click.Group):
         except HarnessError as fault:
             click.echo(f"Error: {fault}", err=True)
             ctx.exit(fault.exit_code)
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("Interrupted: finished measurements are kept, so the same command goes on from there", err=True)
+            ctx.exit(130)
         except BrokenPipeError:
             # The reader of our output (head, less) has gone: not an error, and nobody to tell.
             sys.stderr.close()
@@ -76,7 +79,7 @@ def main() -> None:
     """Verify reruns of the same images: say what changed, by how much, where, and whether it is accepted.
 
     Without --repo, a small embedded survey is used.  Exit codes: 0 all hold, 1 something FAILs, 2 usage, 3 something
-    could not be judged, 4 a baseline or measurement file is broken.
+    could not be judged, 4 a baseline or measurement file is broken, 130 interrupted.
     """
 
 
@@ -124,8 +127,7 @@ def measure(workers: int, fmt: Format, by: str, globs: tuple[str, ...], **asked:
     session = _session(**asked)
     _measure(session, workers)
     dimensions = tuple(filter(None, (part.strip() for part in by.split(","))))
-    for ref in session.refs:
-        _print(measurement_listing(session.measurements(ref), dimensions, globs), fmt)
+    _print(measurement_listing([session.measurements(ref) for ref in session.refs], dimensions, globs), fmt)
 
 
 @main.command()
@@ -154,6 +156,7 @@ def diff(rerun: str, reference: str | None, workers: int, fmt: Format, **asked: 
 @click.option("--atol", type=click.FloatRange(min=0), help="Absolute tolerance of new entries, in the metric's unit.")
 @click.option("--low", type=float, help="With --high: the interval in which the value has to lie, instead.")
 @click.option("--high", type=float, help="See --low.")
+@click.option("--better", type=click.Choice(["lower", "higher"]), help="A change in this direction is no failure.")
 @click.option("--remove", is_flag=True, help="Remove the entries of metrics that RERUN does not have.")
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @_BY
@@ -163,14 +166,15 @@ def accept(rerun: str, globs: tuple[str, ...], workers: int, **asked: Any) -> No
 
     For METRICs (globs; default all), the measured value becomes what should hold.
     """
-    from harness.report.acceptance import accept_rerun
+    from harness.report.acceptance import accept_plan, plan_rerun
 
     story = {name: asked.pop(name) for name in ("reason", "ticket", "by", "allow_ci")}
     numbers = {name: asked.pop(name) for name in ("rtol", "atol", "low", "high")}
-    remove, dry_run = asked.pop("remove"), asked.pop("dry_run")
+    remove, dry_run, better = asked.pop("remove"), asked.pop("dry_run"), asked.pop("better")
     session = _session(reruns=(rerun,), **asked)
     _measure(session, workers)
-    _print(accept_rerun(session, globs, numbers, remove=remove, story=None if dry_run else story), "table")
+    plan = plan_rerun(session, globs, numbers, better=better, remove=remove)
+    _print(accept_plan(session, plan, None if dry_run else story), "table")
 
 
 @main.command()

@@ -1,8 +1,11 @@
 """DIA objects: how many a rerun made, met again and missed, and whether its books balance.
 
 The names are those of the association task of ``lsst/ap_association``, which counts as it runs; here everything is
-counted afterwards from the tables.  An object belongs to the visit and detector of its first source, so that counts add
-up over visits, and visits can be drawn anew.
+counted afterwards from the tables.
+
+An object has no visit of its own.  So that counts add up over visits, and visits can be drawn anew, each of its n
+sources carries 1/n of it into its visit and detector.  To count it where it was first seen instead would pile up all
+objects in the first visits, and leave nothing to compare in the others; `numNewDiaObjects` is that count.
 """
 
 from __future__ import annotations
@@ -32,6 +35,10 @@ _SOURCE_COLUMNS = ("diaSourceId", "diaObjectId", "visit", "detector", "midpointM
 _OBJECT_COLUMNS = ("diaObjectId", "nDiaSources")
 
 _KEY = ("visit", "detector")
+
+#: One object, in the units in which it is shared: a power of two large enough that no share is lost to rounding, and
+#: small enough that the shares of 10⁸ objects add up exactly in any order.
+_WHOLE = 1 << 26
 
 #: Numbers that belong to the whole rerun and need the object table.
 _BOOKS = ("totalUnassociatedDiaObjects", "numOrphanSources", "numEmptyObjects", "numMiscountedObjects")
@@ -130,7 +137,10 @@ def _by_time(sources: pa.Table, good: NDArray[np.bool_]) -> pl.DataFrame:
 
 
 def _associate(ranked: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the sources that have an object, with the rank of the visit that ``made`` it, and those objects."""
+    """Return the sources that have an object, with the rank of the visit that ``made`` it, and those objects.
+
+    Each source has an equal ``share`` of its object, in units of 1 / `_WHOLE`; the first takes the remainder.
+    """
     import polars as pl
 
     associated = ranked.filter(pl.col("diaObjectId") != 0)
@@ -140,8 +150,11 @@ def _associate(ranked: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         pl.col("good").any().alias("any_good"),
         pl.col("good").all().alias("all_good"),
     )
-    origin = made.select("diaObjectId", pl.col("rank").alias("made"))
-    return associated.join(origin, on="diaObjectId"), made
+    origin = made.select("diaObjectId", pl.col("rank").alias("made"), "n", "any_good", "all_good")
+    is_first = pl.int_range(pl.len()).over("diaObjectId") == 0
+    remainder = pl.when(is_first).then(_WHOLE % pl.col("n")).otherwise(0)
+    share = _WHOLE // pl.col("n").cast(pl.Int64) + remainder
+    return associated.join(origin, on="diaObjectId", maintain_order="left").with_columns(share.alias("share")), made
 
 
 def _data_ids(ranked: pl.DataFrame, expected: Iterable[tuple[int, int]]) -> pl.DataFrame:
@@ -165,28 +178,31 @@ def _counted(
 ) -> Iterator[pl.DataFrame]:
     import polars as pl
 
-    sources = _sum(keys, ranked, (pl.col("diaObjectId") == 0).sum().alias("unassociated"))
-    of_objects = _sum(keys, associated, pl.len().alias("all"))["all"]
-    count = _sum(
+    unassociated = _sum(keys, ranked, (pl.col("diaObjectId") == 0).sum().alias("n"))["n"]
+    share = pl.col("share")
+    shared = _sum(
         keys,
-        made,
-        pl.len().alias("all"),
-        pl.col("any_good", "all_good").sum(),
+        associated,
+        pl.len().alias("sources"),
+        share.sum().alias("all"),
+        share.filter("any_good").sum().alias("any_good"),
+        share.filter("all_good").sum().alias("all_good"),
         (pl.col("n") == 1).sum().alias("single"),
     )
-    objects = count["all"]
+    objects = shared["all"] / _WHOLE
+    new = _sum(keys, made, pl.len().alias("n"))["n"]
     for name, good in (("numGoodObjectsAny", "any_good"), ("numGoodObjectsAll", "all_good")):
         if flags_missing:
             yield keyed_rows(f"dia.{name}", keys, *_unknown(keys.height, flags_missing))
         else:
-            yield keyed_rows(f"dia.{name}", keys, count[good])
+            yield keyed_rows(f"dia.{name}", keys, shared[good] / _WHOLE)
     yield keyed_rows("dia.numObjects", keys, objects)
-    yield keyed_rows("dia.numNewDiaObjects", keys, objects)
-    yield keyed_rows("dia.numRepeatSources", keys, of_objects - objects)
-    yield keyed_rows("dia.numUnassociatedSources", keys, sources["unassociated"])
-    yield keyed_rows("dia.numSingleSourceObjects", keys, count["single"])
-    yield keyed_rows("dia.fracSingleSourceObjects", keys, count["single"], objects)
-    yield keyed_rows("dia.numSourcesPerObject", keys, of_objects, objects)
+    yield keyed_rows("dia.numNewDiaObjects", keys, new)
+    yield keyed_rows("dia.numRepeatSources", keys, shared["sources"] - new)
+    yield keyed_rows("dia.numUnassociatedSources", keys, unassociated)
+    yield keyed_rows("dia.numSingleSourceObjects", keys, shared["single"])
+    yield keyed_rows("dia.fracSingleSourceObjects", keys, shared["single"], objects)
+    yield keyed_rows("dia.numSourcesPerObject", keys, shared["sources"], objects)
 
 
 def _met_again(

@@ -14,10 +14,17 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from harness.baseline.model import Direction
     from harness.baseline.plan import Change, Plan
     from harness.session import Session
 
-__all__ = ["accept_rerun", "acknowledge_metric", "review_rerun"]
+__all__ = ["accept_plan", "acknowledge_metric", "plan_rerun", "review_rerun"]
+
+_DIRECTIONS: Mapping[str | None, Direction | None] = {
+    None: None,
+    "lower": "lower_is_better",
+    "higher": "higher_is_better",
+}
 
 _COLUMNS = [
     Column("category", "entry"),
@@ -30,26 +37,15 @@ _COLUMNS = [
 ]
 
 
-def accept_rerun(
-    session: Session,
-    globs: Sequence[str],
-    numbers: Mapping[str, float | None],
-    *,
-    remove: bool = False,
-    story: Mapping[str, Any] | None = None,
-) -> Listing:
-    """Make what a rerun gave the baseline, for the metrics named.
+def accept_plan(session: Session, plan: Plan, story: Mapping[str, Any] | None) -> Listing:
+    """Write a plan into the baseline.
 
     Parameters
     ----------
     session
         With one rerun, measured.
-    globs
-        Metrics; none means all that can be accepted.
-    numbers
-        What is expected of them from now on (`harness.baseline.plan.expectation_of`).
-    remove
-        Whether entries that the rerun has nothing for are removed, and nothing else.
+    plan
+        What changes (`plan_rerun`).
     story
         Reason, ticket, who and whether CI may do it (`harness.baseline.accept.apply`); None only shows the plan.
 
@@ -61,9 +57,8 @@ def accept_rerun(
     Raises
     ------
     harness.errors.HarnessError
-        As `harness.baseline.accept.apply` and `harness.baseline.plan.plan_acceptance`.
+        As `harness.baseline.accept.apply`.
     """
-    plan = _plan(session, globs, numbers, remove=remove)
     if story is None:
         return _listing(plan, f"would change in {session.baseline_path} (dry run)")
     key = _apply(session, plan, story)
@@ -78,13 +73,13 @@ def review_rerun(session: Session, story: Mapping[str, Any]) -> Listing:
     session
         With one rerun, measured.
     story
-        As of `accept_rerun`; a missing reason is asked for at the end.
+        As of `accept_plan`; a missing reason is asked for at the end.
     """
     import click
 
     from harness.baseline.review import Decision, Review
 
-    review = Review(_plan(session, (), {}))
+    review = Review(plan_rerun(session))
     total = len(review.plan.changes)
     words = ", ".join(f"[{decision.value}] {decision.name.lower().replace('_', ' ')}" for decision in Decision)
     choices = click.Choice([decision.value for decision in Decision])
@@ -167,7 +162,34 @@ def _own_path(session: Session) -> Path:
     return session.baseline_path
 
 
-def _plan(session: Session, globs: Sequence[str], numbers: Mapping[str, float | None], *, remove: bool = False) -> Plan:
+def plan_rerun(
+    session: Session,
+    globs: Sequence[str] = (),
+    numbers: Mapping[str, float | None] | None = None,
+    *,
+    better: str | None = None,
+    remove: bool = False,
+) -> Plan:
+    """Say what it would change to make what a rerun gave the baseline.
+
+    Parameters
+    ----------
+    session
+        With one rerun, measured.
+    globs
+        Metrics; none means all that can be accepted.
+    numbers
+        What is expected of them from now on (`harness.baseline.plan.expectation_of`).
+    better
+        ``lower`` or ``higher``: a change in this direction is no failure from now on.
+    remove
+        Whether entries that the rerun has nothing for are removed, and nothing else.
+
+    Raises
+    ------
+    harness.errors.HarnessError
+        As `harness.baseline.plan.plan_acceptance`.
+    """
     from harness.baseline.files import new_baseline
     from harness.baseline.model import Settings
     from harness.baseline.plan import Category, expectation_of, plan_acceptance
@@ -191,7 +213,8 @@ def _plan(session: Session, globs: Sequence[str], numbers: Mapping[str, float | 
         verdicts=judged,
         globs=globs,
         categories=[Category.REMOVED] if remove else [Category.NEW, Category.CHANGED],
-        expectation=expectation_of(**numbers),
+        expectation=expectation_of(**(numbers or {})),
+        direction=_DIRECTIONS[better],
         census=[name for name, metric in catalogue.items() if metric.group in DEFECT_GROUPS],
     )
 

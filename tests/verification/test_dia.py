@@ -32,6 +32,11 @@ def test_dia_table_is_sane(rerun, dia_sanity, expect):
     expect(rerun[dia_sanity]).sound()
 
 
+def test_no_more_columns_are_empty(rerun, dia_schema, expect):
+    """A column that held numbers still does."""
+    expect(rerun[dia_schema]).unchanged()
+
+
 def test_churn_is_small(rerun, churn, expect):
     """Few sources were lost or gained, however small the net change."""
     expect(rerun[churn]).as_baselined()
