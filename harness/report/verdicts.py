@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,7 @@ from harness.report.listing import Column, Listing, number
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.model import Verdict
+    from harness.model import Interval, Verdict
     from harness.rerun.protocol import RerunRef
     from harness.session import Session
 
@@ -106,9 +108,12 @@ def _sentences(verdicts: Sequence[Verdict], *, verbose: bool) -> list[str]:
         alike.setdefault((verdict.state, verdict.rerun, told), []).append(verdict)
     lines = []
     for (state, _, told), group in alike.items():
-        names = ", ".join(verdict.metric for verdict in group)
-        lines.append(f"{state} {told.replace('…', names, 1) if len(group) < 3 else f'{len(group)} metrics: {told}'}")
-        if len(group) >= 3:
+        metrics = dict.fromkeys(verdict.metric for verdict in group)  # two checks may judge the same metric
+        names = ", ".join(metrics)
+        lines.append(
+            f"{state} {told.replace('…', names, 1) if len(metrics) < 3 else f'{len(metrics)} metrics: {told}'}"
+        )
+        if len(metrics) >= 3:
             lines.append(f"  metrics    {names}")
         lines += [f"  {line}" for line in group[0].details if verbose]
     return lines
@@ -135,8 +140,17 @@ def _row(verdict: Verdict) -> dict[str, Any]:
     return {
         **asdict(verdict),
         "change": _signed(change, reference),
-        "allowed": "" if acceptable is None else f"{number(acceptable.low)} … {number(acceptable.high)}",
+        "allowed": "" if acceptable is None else _allowed(acceptable),
     }
+
+
+def _allowed(acceptable: Interval) -> str:
+    """Return an interval as text; a bound beside zero is an open one."""
+    if math.isinf(acceptable.low) and 0 < -acceptable.high < sys.float_info.min:
+        return "< 0"
+    if math.isinf(acceptable.high) and 0 < acceptable.low < sys.float_info.min:
+        return "> 0"
+    return f"{number(acceptable.low)} … {number(acceptable.high)}"
 
 
 def _signed(change: float, reference: float) -> str:

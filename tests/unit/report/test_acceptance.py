@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import UsageError
-from harness.report.acceptance import accept_rerun, acknowledge_metric
+from harness.report.acceptance import acknowledge_metric, plan_rerun
 from harness.session import Request, Session
 
 
@@ -14,7 +14,7 @@ def test_baselines_of_the_installation_are_not_written(tmp_path, monkeypatch, as
     """In a folder without baselines the embedded survey is judged by the installation's, which no command changes."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=r"baselines belongs to the installation; name a folder of your own with"):
-        accept_rerun(Session(asked), ["dia.*"], {"rtol": 0.1})
+        plan_rerun(Session(asked), ["dia.*"], {"rtol": 0.1})
     with pytest.raises(UsageError, match="belongs to the installation"):
         acknowledge_metric(
             Session(asked), "*", until=None, ticket=None, reason=None, by=None, remove=True, allow_ci=False
