@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import BrokenExecutor, Executor, as_completed
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -16,6 +17,7 @@ from harness.model import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from harness.metrics.settings import Settings
@@ -41,7 +43,25 @@ def process_executor(workers: int) -> AbstractContextManager[Executor | None]:
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_depend_on_parent)
+
+
+def _depend_on_parent() -> None:
+    """Leave Ctrl-C to the parent, and end with it: a worker that waits for work outlives a parent that is killed."""
+    import signal
+    from multiprocessing import parent_process
+    from threading import Thread
+
+    parent = parent_process()
+    if parent is None:
+        raise AssertionError("the initializer of a worker process runs in a worker process")
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=follow, daemon=True).start()
 
 
 def measure(
@@ -167,24 +187,29 @@ def _run(
     """Make shards, all that can be made, and then complain about the rest."""
     done: list[tuple[str, dict[str, Any]]] = []
     failed: list[HarnessError] = []
-    if executor is None:
-        results: Iterable[Callable[[], tuple[str, dict[str, Any]]]]
-        results = (partial(_make_shard, task, folder, opened.__getitem__) for task in tasks)
-    else:
-        futures = [executor.submit(make_shard, task, folder) for task in tasks]
-        results = (future.result for future in as_completed(futures))
-    for count, result in enumerate(results, start=1):
-        try:
-            done.append(result())
-        except HarnessError as fault:
-            failed.append(fault)
-        except BrokenExecutor:
-            raise HarnessError(
-                "a worker process died (out of memory, or killed); what it had finished is stored, so call it again, "
-                "perhaps with fewer workers"
-            ) from None
-        if progress is not None:
-            progress(count, len(tasks), label)
+    futures: list[Future[tuple[str, dict[str, Any]]]] = []
+    results: Iterable[Callable[[], tuple[str, dict[str, Any]]]]
+    try:
+        if executor is None:
+            results = (partial(_make_shard, task, folder, opened.__getitem__) for task in tasks)
+        else:
+            futures += [executor.submit(make_shard, task, folder) for task in tasks]
+            results = (future.result for future in as_completed(futures))
+        for count, result in enumerate(results, start=1):
+            try:
+                done.append(result())
+            except HarnessError as fault:
+                failed.append(fault)
+            if progress is not None:
+                progress(count, len(tasks), label)
+    except BrokenExecutor:
+        raise HarnessError(
+            "a worker process died (out of memory, or killed); what it had finished is stored, so call it again, "
+            "perhaps with fewer workers"
+        ) from None
+    finally:
+        for future in futures:  # after Ctrl-C nobody waits for them
+            future.cancel()
     if failed:
         others = f" ({len(failed) - 1} more like it)" if len(failed) > 1 else ""
         raise type(failed[0])(f"{failed[0]}{others}")
