@@ -89,9 +89,13 @@ def judge_with_pytest(session: Session, checks: Path | None = None, pytest_args:
     ------
     harness.errors.UsageError
         When pytest refuses its arguments, or there is nothing to run.
+    harness.errors.HarnessError
+        When a rerun cannot be judged at all: it would be compared with itself, or its measurements cannot be read.
     """
     import pytest
 
+    for ref in session.refs:
+        session.verification(ref.name)  # what concerns every check is said once
     outcome = Outcome()
     checks = (checks or checks_folder()).resolve()
     folder = checks if checks.is_dir() else checks.parent
@@ -103,6 +107,8 @@ def judge_with_pytest(session: Session, checks: Path | None = None, pytest_args:
         code = pytest.main(arguments, plugins=[_Collector(outcome)])
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
         raise UsageError(f"no check was selected in {checks}")
+    if code == pytest.ExitCode.INTERRUPTED and not outcome.problems:
+        raise KeyboardInterrupt  # which pytest has taken for itself
     if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR):
         raise UsageError(f"pytest could not run the checks in {checks}: {_last_line(heard.getvalue())}")
     return outcome
