@@ -123,7 +123,10 @@ class Session:
     def refs(self) -> tuple[RerunRef, ...]:
         """The reruns to measure and judge."""
         if self.request.reruns:
-            return tuple(dict.fromkeys(self._ref(text) for text in self.request.reruns))
+            refs = tuple(dict.fromkeys(self._ref(text) for text in self.request.reruns))
+            if len({ref.name for ref in refs}) < len(refs):
+                raise UsageError("two reruns bear the same name, and verdicts go by name; ask for one at a time")
+            return refs
         from harness.rerun import list_reruns
 
         names = list_reruns(self.repo)
@@ -171,7 +174,9 @@ class Session:
 
             return EMBEDDED_DATASET
         named = {name for ref in self.refs if (name := getattr(self.open(ref), "dataset", ""))}
-        if len(named) == 1:
+        if len(named) > 1:
+            raise UsageError(f"the reruns name several datasets ({', '.join(sorted(named))}); say which with --dataset")
+        if named:
             return named.pop()
         files = sorted(self.baseline_folder.glob("*.json"))
         if len(files) > 1:
@@ -318,7 +323,7 @@ class Session:
         from harness.metrics.rows import rows_schema
 
         suites = [DIA]
-        if self.reference is not None and ref != self.reference:
+        if self.reference is not None and ref in self.refs:
             suites.append(pair_suite(self.reference))
         found = []
         for suite in suites:
