@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, assert_never, final
+
+import numpy as np
 
 from harness.baseline.model import Above, AgreesWith, Below, Closes, Unchanged, Within
 from harness.judge import expectations
 from harness.judge.accepted import Accepted
 from harness.judge.acknowledge import acknowledged
 from harness.judge.sentence import number, tell_more, with_unit
+from harness.measure.catalogue import PAIR_GROUPS
 from harness.model import Verdict, VerdictState
 
 if TYPE_CHECKING:
@@ -115,6 +119,8 @@ class Verification:
             return self._not_comparable(quantity, self._no_entry(quantity))
         if (redefined := self._redefined(quantity, entry)) is not None:
             return redefined
+        if quantity.metric.group in PAIR_GROUPS and not self._share_a_visit:
+            return self._not_comparable(quantity, "the two reruns have no visit in common")
         match entry.expectation:
             case Unchanged():
                 return self._unchanged(quantity, None, None)
@@ -152,6 +158,14 @@ class Verification:
     def _entry(self, quantity: Quantity) -> Entry | None:
         return None if self._baseline is None else self._baseline.metrics.get(quantity.metric.name)
 
+    @cached_property
+    def _share_a_visit(self) -> bool:
+        """Whether there is anything to match: of other visits, every source would be lost and gained."""
+        if self._reference is None:
+            return True
+        ours, theirs = (side["dia.numSources"].units for side in (self._rerun, self._reference))
+        return bool(np.isin(ours, theirs).any()) or not (ours.size and theirs.size)
+
     def _acceptance(self, entry: Entry) -> Acceptance:
         if self._baseline is None:
             raise AssertionError("an entry without its baseline")
@@ -159,7 +173,8 @@ class Verification:
 
     def _no_entry(self, quantity: Quantity) -> str:
         name = quantity.metric.name
-        where = f"baseline {self._dataset} has no entry for it" if self._baseline else "there is no baseline"
+        named = f"baseline {self._dataset}" if self._dataset else "baseline"
+        where = f"there is no {named}" if self._baseline is None else f"{named} has no entry for it"
         return f"{where}; accept one with rerun-harness accept {self._rerun.rerun} {name} --rtol … --reason …"
 
     def _accepted(self, entry: Entry) -> Accepted:

@@ -10,10 +10,13 @@ if TYPE_CHECKING:
     from harness.metrics.settings import Settings
     from harness.model import Metric
 
-__all__ = ["DEFECT_GROUPS", "all_metrics", "all_ratios"]
+__all__ = ["DEFECT_GROUPS", "PAIR_GROUPS", "all_metrics", "all_ratios"]
 
 #: Groups that count defects: none is expected, whether a baseline says so or not.
 DEFECT_GROUPS = frozenset({"dia_bookkeeping", "dia_sanity"})
+
+#: Groups that are measured of two reruns side by side.
+PAIR_GROUPS = frozenset({"churn", "columns"})
 
 
 def all_metrics(settings: Settings) -> Mapping[str, Metric]:
