@@ -11,7 +11,7 @@ import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, final
 
-from harness.atomic import write_atomic
+from harness.atomic import clean_leftovers, write_atomic
 from harness.errors import BrokenFileError, HarnessError
 from harness.model import digest_of
 
@@ -155,13 +155,26 @@ class MeasurementStore:
         return content if isinstance(content, dict) else None
 
     def write_manifest(self, folder: Path, manifest: Manifest) -> None:
-        """Write the manifest that makes a measurement complete."""
+        """Write the manifest that makes a measurement complete, and remove what killed writers left."""
         text = json.dumps(asdict(manifest), indent=2, sort_keys=True, allow_nan=False) + "\n"
         _write(folder, _manifest_name(manifest.settings), text)
+        clean_leftovers(folder)
 
     def forget_manifest(self, folder: Path, settings: Mapping[str, Any]) -> None:
-        """Declare a measurement incomplete, before its inputs are measured anew."""
-        (folder / _manifest_name(settings)).unlink(missing_ok=True)
+        """Declare a measurement incomplete, before its inputs are measured anew.
+
+        Raises
+        ------
+        harness.errors.HarnessError
+            When the folder cannot be written.
+        """
+        path = folder / _manifest_name(settings)
+        try:
+            path.unlink(missing_ok=True)
+        except NotADirectoryError:
+            pass
+        except OSError as fault:
+            raise HarnessError(f"cannot remove {path} ({fault.strerror}); choose another --measurements") from None
 
     def read_manifest(self, folder: Path, settings: Mapping[str, Any]) -> Manifest | None:
         """Return the manifest, or None when this rerun has not been measured completely.
@@ -174,7 +187,7 @@ class MeasurementStore:
         path = folder / _manifest_name(settings)
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError) as fault:
             raise BrokenFileError(
