@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 from measured_survey import Survey
 
-pytest_plugins = ["pytester"]
-
 CHECKS = """
 def test_counts_are_unchanged(rerun, dia_count, expect):
     expect(rerun[dia_count]).unchanged()
