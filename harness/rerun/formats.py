@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    import polars as pl
     from astropy.table import Table as AstropyTable
     from numpy.typing import NDArray
 
 __all__ = ["BATCH_ROWS", "FORMATS", "batches_of_file", "schema_of_file"]
 
-BATCH_ROWS = 1 << 18
+BATCH_ROWS = 1 << 17
 """Most rows of a batch."""
+
+_WINDOW_ROWS = 1 << 19
 
 _PARQUET = (".parq", ".parquet", ".pq")
 _FITS = (".fits", ".fits.gz", ".fit")
 FORMATS = (*_PARQUET, ".ecsv", *_FITS)
 """Endings of the file names that are understood."""
-
-# Column chunks are decoded from a small window and not fetched ahead: a row group is never held as a whole.
-_BUFFER_BYTES = 1 << 20
 
 
 def schema_of_file(path: Path) -> tuple[pa.Schema, int]:
@@ -68,13 +68,33 @@ def batches_of_file(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBat
         When the file is missing, half-written or not what its name says.
     """
     if _format(path) in _PARQUET:
-        try:
-            with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
-                yield from file.iter_batches(batch_size=BATCH_ROWS, columns=list(columns))
-        except (OSError, pa.ArrowException) as fault:
-            raise _broken(path, fault) from None
+        yield from _parquet_batches(path, columns)
     else:
         yield from _whole(path).select(list(columns)).to_batches(max_chunksize=BATCH_ROWS)
+
+
+def _parquet_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Decode small files at once, large ones a window of rows at a time: polars decodes flags 8 times as fast."""
+    import polars as pl
+
+    try:
+        with pq.ParquetFile(path) as file:
+            rows = file.metadata.num_rows
+            if rows <= BATCH_ROWS:
+                yield from file.iter_batches(batch_size=BATCH_ROWS, columns=list(columns))
+                return
+        query = pl.scan_parquet(path, glob=False).select(columns)
+        for start in range(0, rows, _WINDOW_ROWS):
+            # No name is given to a window, so that it is gone when the next one is decoded.
+            yield from _decoded(query.slice(start, _WINDOW_ROWS)).to_batches(max_chunksize=BATCH_ROWS)
+    except (OSError, pa.ArrowException, pl.exceptions.PolarsError) as fault:
+        raise _broken(path, fault) from None
+
+
+def _decoded(query: pl.LazyFrame) -> pa.Table:
+    import polars as pl
+
+    return query.collect(engine="streaming").to_arrow(compat_level=pl.CompatLevel.newest())
 
 
 def _format(path: Path) -> str:

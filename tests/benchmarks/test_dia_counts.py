@@ -19,17 +19,23 @@ import pytest
 from harness.metrics.dia_sources import SourceCounter
 from harness.metrics.flag_sets import FLAG_SETS, PIXEL_FLAGS
 from harness.metrics.settings import Settings
+from harness.rerun import open_rerun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     import pandas as pd
 
 pytestmark = pytest.mark.benchmark(group="count the DIA sources of a rerun")
 
 N_VISITS, N_DETECTORS = 84, 60
 ROW_GROUP = 1 << 18
-WINDOW, BATCH = 1 << 19, 1 << 17
+BATCH = 1 << 17
+RERUN_TOML = """
+name = "large"
+instrument = "DECam"
+
+[tables.diaSource]
+files = ["*.parquet"]
+"""
 KEYS = ["visit", "detector", "band"]
 FLAGS = FLAG_SETS["S3"].flags
 SEVEN = (*KEYS, "isDipole", *FLAGS)
@@ -50,6 +56,7 @@ def table_path(full_size: bool, tmp_path_factory: pytest.TempPathFactory) -> Pat
         writer = writer or pq.ParquetWriter(path, chunk.schema)
         writer.write_table(chunk, row_group_size=ROW_GROUP)
     writer.close()
+    (path.parent / "rerun.toml").write_text(RERUN_TOML, encoding="utf-8")
     return path
 
 
@@ -82,22 +89,11 @@ def _chunk(rng: np.random.Generator, start: int, data_id: np.ndarray) -> pa.Tabl
     return pa.table(columns)
 
 
-def batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Decode a window of rows at a time: polars decodes flags several times as fast as pyarrow."""
-    query = pl.scan_parquet(path).select(columns)
-    for start in range(0, pq.read_metadata(path).num_rows, WINDOW):
-        # No name is given to a window, so that it is gone when the next one is decoded.
-        yield from _arrow(query.slice(start, WINDOW)).to_batches(max_chunksize=BATCH)
-
-
-def _arrow(query: pl.LazyFrame) -> pa.Table:
-    return query.collect(engine="streaming").to_arrow(compat_level=pl.CompatLevel.newest())
-
-
 def ours(path: Path) -> pa.Table:
-    """Count every metric of the sources."""
-    counter = SourceCounter(Settings(), pq.read_schema(path).names)
-    for batch in batches(path, counter.columns):
+    """Count every metric of the sources, as measuring a rerun does."""
+    table = open_rerun(str(path.parent), "large").tables["diaSource"]
+    counter = SourceCounter(Settings(), tuple(table.columns))
+    for batch in table.batches(counter.columns):
         counter.add(batch)
     return counter.rows("DECam")
 

@@ -13,7 +13,7 @@ from astropy.table import MaskedColumn, Table
 from astropy.time import Time
 
 from harness.errors import BrokenFileError, UsageError
-from harness.rerun.formats import BATCH_ROWS, batches_of_file, schema_of_file
+from harness.rerun.formats import _WINDOW_ROWS, BATCH_ROWS, batches_of_file, schema_of_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,3 +125,28 @@ def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     """The message lists the formats."""
     with pytest.raises(UsageError, match=r"t\.csv is not a table file that is understood .*\.parq.*\.ecsv.*\.fits"):
         schema_of_file(tmp_path / "t.csv")
+
+
+def test_large_file_is_decoded_as_pyarrow_does(tmp_path):
+    """Windows of a large file join to the very values that pyarrow reads, of every type that catalogues have."""
+    rows = 2 * _WINDOW_ROWS + 12_345
+    rng = np.random.default_rng(3)
+    known = rng.random(rows) < 0.9
+    table = pa.table(
+        {
+            "id": np.arange(rows),
+            "detector": rng.integers(62, size=rows).astype(np.int16),
+            "flux": pa.array(rng.normal(size=rows).astype(np.float32), mask=~known),
+            "ra": rng.uniform(0, 360, rows),
+            "flag": pa.array(rng.random(rows) < 0.1, mask=~known),
+            "band": pa.array(np.where(known, "g", "r")),
+            "time": pa.array(rng.integers(2**40, size=rows), pa.timestamp("us")),
+            "withdrawn": pa.nulls(rows),
+        }
+    )
+    path = tmp_path / "large.parquet"
+    pq.write_table(table, path, row_group_size=100_000)
+    batches = list(batches_of_file(path, table.column_names))
+    assert max(batch.num_rows for batch in batches) <= BATCH_ROWS
+    decoded = pa.Table.from_batches(batches).cast(table.schema)
+    assert decoded.equals(table)
