@@ -202,7 +202,9 @@ def pytest_runtest_makereport(
     report = yield
     if report.when == "call":
         # Only plain types survive the way from a worker process.
-        report.__dict__[_CARRIED] = [asdict(verdict) for verdict in item.stash.get(_VERDICTS, [])]
+        report.__dict__[_CARRIED] = [
+            asdict(verdict) | {"state": str(verdict.state)} for verdict in item.stash.get(_VERDICTS, [])
+        ]
     return report
 
 
