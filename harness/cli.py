@@ -246,7 +246,8 @@ def init(folder: Path) -> None:
 
 
 def _session(**asked: Any) -> Session:
-    from harness.session import Request, Session
+    from harness.request import Request
+    from harness.session import Session
 
     return Session(Request(**asked), tell=lambda line: click.echo(line, err=True))
 

@@ -245,7 +245,8 @@ def _told_without_traceback() -> Generator[None]:
 
 def _session(config: pytest.Config) -> Session:
     if _SESSION not in config.stash:
-        from harness.session import Request, Session
+        from harness.request import Request
+        from harness.session import Session
 
         def given(name: str) -> Any:
             return config.getoption(_dest(name)) or config.getini(_dest(name)) or None

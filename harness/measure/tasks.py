@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, final
 
+import harness
 from harness.errors import NotMeasuredError
 from harness.model import digest_of
 
@@ -29,9 +30,6 @@ PAIR = "pair"
 
 #: More shards than this do not make a resumed run any finer, only the store slower to read.
 _MAX_SHARDS = 128
-
-#: Part of every shard's digest: raise it when the numbers that a task returns change for the same definition.
-_ALGORITHM = 1
 
 
 @final
@@ -65,10 +63,9 @@ class Task:
 
     @property
     def filename(self) -> str:
-        """Name of the shard file; the same work has the same name."""
-        return (
-            f"{self.kind}-{self.key}-{digest_of([_ALGORITHM, self.kind, self.inputs, asdict(self.settings)])}.parquet"
-        )
+        """Name of the shard file; the same work, by the same version of the harness, has the same name."""
+        work = digest_of([harness.__version__, self.kind, self.inputs, asdict(self.settings)])
+        return f"{self.kind}-{self.key}-{work}.parquet"
 
 
 def dia_tasks(rerun: Rerun, settings: Settings) -> list[Task]:
@@ -86,13 +83,14 @@ def dia_tasks(rerun: Rerun, settings: Settings) -> list[Task]:
             "check the collection, or name the table in rerun.toml"
         )
     sources = rerun.tables["diaSource"].partitions()
-    everything = _inputs([p for table in rerun.tables.values() for p in table.partitions()])
+    places = _content(rerun.regions())
+    everything = _inputs([p for table in rerun.tables.values() for p in table.partitions()]) + places
 
     def task(kind: str, key: str, partitions: Sequence[Partition] | None, inputs: str) -> Task:
         chosen = None if partitions is None else tuple(partitions)
         return Task(kind, key, rerun.ref, None, chosen, inputs, settings)
 
-    tasks = [task("sources", key, group, _inputs(group)) for key, group in _grouped(sources)]
+    tasks = [task("sources", key, group, _inputs(group) + places) for key, group in _grouped(sources)]
     tasks.append(task("structure", "all", None, _inputs(sources)))
     tasks.append(task("objects", "all", None, everything))
     if "source" in rerun.tables:
@@ -106,7 +104,7 @@ def dia_tasks(rerun: Rerun, settings: Settings) -> list[Task]:
 def pair_tasks(rerun: Rerun, reference: Rerun, settings: Settings) -> list[Task]:
     """Return the tasks that measure two reruns against each other: churn, and changed columns."""
     sides = [each.tables["diaSource"].partitions() for each in (rerun, reference)]
-    inputs = digest_of([_inputs(side) for side in sides])
+    inputs = digest_of([*(_inputs(side) for side in sides), _content(rerun.regions())])
     return [Task(kind, "all", rerun.ref, reference.ref, None, inputs, settings) for kind in ("churn", "columns")]
 
 
@@ -144,6 +142,18 @@ def _inputs(partitions: Sequence[Partition]) -> str:
     """Digest what several partitions stand for, in any order."""
     text = "\n".join(sorted(f"{partition.key} {partition.inputs}" for partition in partitions))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _content(table: pa.Table | None) -> str:
+    """Digest a small table by what it holds."""
+    import pyarrow as pa
+
+    if table is None:
+        return ""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table.combine_chunks())
+    return hashlib.blake2b(sink.getvalue(), digest_size=8).hexdigest()
 
 
 def _sources(task: Task, rerun: Rerun) -> tuple[pa.Table, dict[str, Any]]:

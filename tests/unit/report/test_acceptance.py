@@ -6,7 +6,8 @@ import pytest
 
 from harness.errors import UsageError
 from harness.report.acceptance import acknowledge_metric, plan_rerun
-from harness.session import Request, Session
+from harness.request import Request
+from harness.session import Session
 
 
 @pytest.mark.parametrize("asked", [Request(), Request(dataset="mine")], ids=["embedded", "dataset"])
