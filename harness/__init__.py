@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.model import DataId, Interval, Measurement, Metric, Provenance, Verdict, VerdictState
+    from harness.request import Request
+    from harness.rerun import open_rerun
+    from harness.session import Session
 
 __version__ = "0.1.0"
 
@@ -19,11 +22,26 @@ _HOMES = {
     "Measurement": "harness.model",
     "Metric": "harness.model",
     "Provenance": "harness.model",
+    "Request": "harness.request",
+    "Session": "harness.session",
     "Verdict": "harness.model",
     "VerdictState": "harness.model",
+    "open_rerun": "harness.rerun",
 }
 
-__all__ = ["DataId", "Interval", "Measurement", "Metric", "Provenance", "Verdict", "VerdictState", "__version__"]
+__all__ = [
+    "DataId",
+    "Interval",
+    "Measurement",
+    "Metric",
+    "Provenance",
+    "Request",
+    "Session",
+    "Verdict",
+    "VerdictState",
+    "__version__",
+    "open_rerun",
+]
 
 
 def __getattr__(name: str) -> Any:
