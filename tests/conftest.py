@@ -60,20 +60,26 @@ def postgres() -> Iterator[PostgresqlServer]:
         _absent("PostgreSQL: initdb and pg_ctl are not installed", "RERUN_HARNESS_REQUIRE_POSTGRESQL")
     owner = _ordinary_user()
     folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # the path of a socket may have 107 characters at most
+    if owner:
+        shutil.chown(folder, owner["user"], owner["group"])
+    control, data = programs / "pg_ctl", folder / "data"
+    # Waits for the end of its input, which comes however this process ends, even by a kill.
+    cleaner = subprocess.Popen(
+        ["sh", "-c", 'cat; "$1" -D "$2/data" -m immediate -w stop; rm -rf "$2"', "sh", control, folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,
+        **owner,
+    )
     try:
-        if owner:
-            shutil.chown(folder, owner["user"], owner["group"])
-        data, log = folder / "data", folder / "log"
-        control = [programs / "pg_ctl", "-D", data, "-w"]
         _run([programs / "initdb", "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-sync"], folder, owner)
-        try:
-            options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
-            _run([*control, "-l", log, "-o", options, "start"], folder, owner)
-            yield PostgresqlServer(folder)
-        finally:
-            _run([*control, "-m", "immediate", "stop"], folder, owner, check=False)
+        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
+        _run([control, "-D", data, "-w", "-l", folder / "log", "-o", options, "start"], folder, owner)
+        yield PostgresqlServer(folder)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        cleaner.communicate(timeout=60)
 
 
 def _absent(what: str, required_by: str) -> None:
@@ -99,9 +105,9 @@ def _ordinary_user() -> dict[str, Any]:
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
-def _run(command: list[str | Path], folder: Path, owner: dict[str, Any], *, check: bool = True) -> None:
+def _run(command: list[str | Path], folder: Path, owner: dict[str, Any]) -> None:
     with tempfile.TemporaryFile() as output:  # not a pipe: the server would keep it open
         done = subprocess.run(command, cwd=folder, stdout=output, stderr=output, check=False, timeout=120, **owner)
-        if check and done.returncode:
+        if done.returncode:
             output.seek(0)
             pytest.fail(f"{command[0]} failed: {output.read().decode(errors='replace')}")

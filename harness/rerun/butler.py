@@ -91,9 +91,8 @@ class ButlerRerun:
             for refs in self._refs.values()
             for ref in refs
         }
-        versions: dict[str, str] = {}
-        for ref in self._query("packages"):
-            versions = {str(key): str(value) for key, value in self._butler.get(ref).items()} | versions
+        packages = [self._butler.get(ref) for ref in self._query("packages")]  # of a chain, those of its first run
+        versions = {str(name): str(version) for found in packages for name, version in found.items()}
         runs = sorted({ref.run for refs in self._refs.values() for ref in refs})
         source = f"{self.ref.repo} collection {self.name}" + (f" ({', '.join(runs)})" if runs != [self.name] else "")
         return Provenance(self.name, source, inputs, versions, f"Butler (aliases {ALIAS_VERSION})")

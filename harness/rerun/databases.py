@@ -238,8 +238,8 @@ def _explained(label: str, driver: Any, password: str | None = None) -> Iterator
         raise
     except (driver.Error, OSError, pa.ArrowException) as fault:
         reason = " ".join(str(fault).split())
-        if password:
-            reason = reason.replace(password, "***").replace(quote(password), "***")
+        for secret in {password, quote(password or "", safe="")} - {None, ""}:
+            reason = reason.replace(str(secret), "***")
         raise NotMeasuredError(f"{label} cannot be read ({reason})") from None
 
 

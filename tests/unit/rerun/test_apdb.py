@@ -11,6 +11,7 @@ import pytest
 
 from harness.errors import NotMeasuredError, UsageError
 from harness.rerun.apdb import ApdbRerun, list_apdb_reruns
+from harness.rerun.databases import PostgresqlDatabase, SqliteDatabase, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -192,6 +193,15 @@ def test_an_unknown_instrument_leaves_visits_packed(make_apdb: Make, sources: pa
         table.read(["visit"])
 
 
+def test_packed_visits_end_where_the_next_begins(make_apdb: Make) -> None:
+    """The last number of a visit and the first of the next are two visits."""
+    rows = {"diaSourceId": [1, 2], "ccdVisitId": [41137199, 41137200], "ra": [0.0, 0.0], "decl": [0.0, 0.0]}
+    url = make_apdb({"DiaSource": pa.table(rows)})
+    table = ApdbRerun(f"{url}{'&' if '?' in url else '?'}instrument=DECam", "rerun").tables["diaSource"]
+    found = [table.read(["visit", "detector"], part).to_pylist() for part in table.partitions()]
+    assert found == [[{"visit": 411371, "detector": 99}], [{"visit": 411372, "detector": 0}]]
+
+
 def test_namespaces_are_reruns(make_postgresql: Make, sources: pa.Table) -> None:
     """A PostgreSQL database lists its APDB namespaces, and names the like of a misspelt one."""
     for name in ("w_2020_20", "w_2020_24"):
@@ -228,6 +238,8 @@ def test_a_database_is_never_written(make_sqlite: Make, sources: pa.Table) -> No
     before = sorted(path.parent.iterdir())
     url = f"sqlite:///{str(path).replace('?', '%3F')}"
     assert ApdbRerun(url, "any").tables["diaSource"].read(["psfFlux"]).num_rows == 240
+    with pytest.raises(NotMeasuredError, match="readonly database"):
+        SqliteDatabase(path).query('DELETE FROM "DiaSource"')
     assert sorted(path.parent.iterdir()) == before
 
 
@@ -267,6 +279,9 @@ def test_provenance_names_no_password(make_postgresql: Make, sources: pa.Table) 
     provenance = ApdbRerun(url, "rerun").provenance()
     assert "s3cr3t" not in repr(provenance)
     assert provenance.source.endswith("namespace rerun")
+    with pytest.raises(NotMeasuredError, match=r'column "\*\*\*" does not exist') as caught:
+        PostgresqlDatabase(parse_url(url), "rerun").query("SELECT s3cr3t")
+    assert "s3cr3t" not in str(caught.value)
     assert provenance.schema.startswith("APDB without version")
 
 

@@ -59,6 +59,7 @@ def test_a_chain_is_searched_in_its_order(butler_root: Path, put: Put, by_detect
     butler.close()
     rerun = ButlerRerun(str(butler_root), "u/me")
     found = rerun.tables["diaSource"].read(["psfFlux"])
+    assert found.num_rows == 240
     assert pc.sum(pc.not_equal(found["psfFlux"], 0)).as_py() == datasets[0][1].num_rows
     provenance = rerun.provenance()
     assert newest[0] in provenance.inputs.values()
@@ -122,6 +123,8 @@ def test_objects_of_every_visit_are_counted_once(butler_root: Path, put: Put) ->
     rerun = ButlerRerun(str(butler_root), "r")
     found = rerun.tables["diaObject"].read(["diaObjectId", "nDiaSources"]).to_pylist()
     assert sorted((row["diaObjectId"], row["nDiaSources"]) for row in found) == [(1, 2), (2, 1), (3, 1)]
+    (everything,) = rerun.tables["diaObject"].partitions()
+    assert rerun.tables["diaObject"].read((), everything).num_rows == 3
 
 
 def test_the_first_dataset_type_counts(butler_root: Path, put: Put, by_detector: Split, sources: pa.Table) -> None:

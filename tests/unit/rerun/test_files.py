@@ -92,6 +92,8 @@ def test_digests_are_of_the_content(tmp_path: Path) -> None:
     same, copy = (folder_of(tmp_path / name, rows) for name in "ab")
     other = folder_of(tmp_path / "c", pa.table({"diaSourceId": [2]}))
     assert same.provenance().inputs_digest == copy.provenance().inputs_digest != other.provenance().inputs_digest
+    (one,), (two,), (three,) = (rerun.tables["diaSource"].partitions() for rerun in (same, copy, other))
+    assert one.inputs == two.inputs != three.inputs
 
 
 def test_one_broken_file_does_not_keep_the_others_from_being_read(tmp_path: Path) -> None:
