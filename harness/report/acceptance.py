@@ -199,7 +199,7 @@ def plan_rerun(
     if len(session.refs) != 1:
         raise UsageError("a baseline is accepted from one rerun")
     settings = Settings(**asdict(session.settings))
-    baseline = session.baseline or new_baseline(path.stem, settings)
+    baseline = session.baseline or new_baseline(session.dataset or path.stem, settings)
     measured = session.measurements(session.refs[0])
     catalogue = measured.catalogue
     judged = {}
