@@ -65,7 +65,7 @@ class _Commands(click.Group):
             click.echo(f"Error: {fault}", err=True)
             ctx.exit(fault.exit_code)
         except (KeyboardInterrupt, click.Abort):
-            click.echo("Interrupted: finished measurements are kept, so the same command goes on from there", err=True)
+            click.echo("Interrupted: finished measurements are kept, everything else is as it was", err=True)
             ctx.exit(130)
         except BrokenPipeError:
             # The reader of our output (head, less) has gone: not an error, and nobody to tell.
