@@ -161,7 +161,8 @@ def diff(rerun: str, reference: str | None, workers: int, fmt: Format, **asked: 
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @_BY
 @_ALLOW_CI
-def accept(rerun: str, globs: tuple[str, ...], workers: int, **asked: Any) -> None:
+@_FORMAT
+def accept(rerun: str, globs: tuple[str, ...], workers: int, fmt: Format, **asked: Any) -> None:
     """Update the baseline with what RERUN gave.
 
     For METRICs (globs; default all), the measured value becomes what should hold.
@@ -174,7 +175,7 @@ def accept(rerun: str, globs: tuple[str, ...], workers: int, **asked: Any) -> No
     session = _session(reruns=(rerun,), **asked)
     _measure(session, workers)
     plan = plan_rerun(session, globs, numbers, better=better, remove=remove)
-    _print(accept_plan(session, plan, None if dry_run else story), "table")
+    _print(accept_plan(session, plan, None if dry_run else story), fmt)
 
 
 @main.command()
@@ -206,7 +207,8 @@ def review(rerun: str, workers: int, **asked: Any) -> None:
 @click.option("--remove", is_flag=True, help="Take the acknowledgement back.")
 @_BY
 @_ALLOW_CI
-def acknowledge(metric: str, **asked: Any) -> None:
+@_FORMAT
+def acknowledge(metric: str, fmt: Format, **asked: Any) -> None:
     """Acknowledge a known failure, until a date.
 
     METRIC (a glob) may fail until then, under a ticket.
@@ -214,7 +216,7 @@ def acknowledge(metric: str, **asked: Any) -> None:
     from harness.report.acceptance import acknowledge_metric
 
     decision = {name: asked.pop(name) for name in ("until", "ticket", "reason", "by", "remove", "allow_ci")}
-    _print(acknowledge_metric(_session(**asked), metric, **decision), "table")
+    _print(acknowledge_metric(_session(**asked), metric, **decision), fmt)
 
 
 @main.command()

@@ -77,6 +77,10 @@ class ButlerRerun:
 
     def regions(self) -> pa.Table | None:
         """Return the geometry from a visit table, else from the repository's own record of regions, else None."""
+        return self._known_regions
+
+    @cached_property
+    def _known_regions(self) -> pa.Table | None:
         for kind in GEOMETRY_TYPES:
             refs = self._query(kind)
             if refs:

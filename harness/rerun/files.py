@@ -72,6 +72,10 @@ class FileRerun:
 
     def regions(self) -> pa.Table | None:
         """Return the geometry that ``[regions]`` describes, or None."""
+        return self._known_regions
+
+    @cached_property
+    def _known_regions(self) -> pa.Table | None:
         known = self._toml.regions
         if known.file:
             path = self._folder / known.file
