@@ -4,37 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from real_reruns import CONVERSIONS, MATCHED, NEW, OLD, Vintage
 
 from harness.diagnose.churn import churn_columns, churn_rows
 from harness.diagnose.columns import changed_columns
 from harness.metrics.settings import Settings
+from harness.rerun import open_rerun
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-OLD, NEW = "49f3a3f", "58bd7b4"
-SCHEMA_8, SCHEMA_9 = "528bc63", "7c36eb7"
+    import pyarrow as pa
 
-#: By visit and detector: unique sources of 2024-10-10, of 2025-04-18, and their mutual matches within 0.5 arcsec.
-PUBLISHED = {
-    (411371, 56): (156, 144, 92),
-    (411371, 60): (195, 200, 148),
-    (411420, 5): (153, 145, 108),
-    (411420, 10): (149, 138, 110),
-}
+#: Columns that the APDB's versions call and type differently.
+RENAMED = {"isNegative", "timeProcessedMjdTai", "timeWithdrawnMjdTai", "ssObjectReassocTimeMjdTai"}
 
 
-def sources(real_data: Path, vintage: str) -> pa.Table:
-    """Return the DIA sources of one vintage, all files one after the other, under today's column names."""
-    folder = real_data / "ap_verify_ci_hits2015" / vintage
-    paths = [path for stem in ("diaSources", "dia_source") for path in sorted(folder.glob(f"preloaded_{stem}_*.parq"))]
-    tables = [table for table in map(pq.read_table, paths) if table.num_rows]
-    table = pa.concat_tables(tables, promote_options="permissive")
-    table = table.select([name for name in table.column_names if not name.startswith("__")])
-    return table.rename_columns({"is_negative": "isNegative"} if "is_negative" in table.column_names else {})
+def sources(hits: Path, vintage: Vintage) -> pa.Table:
+    """Return the DIA sources of one vintage, all columns."""
+    table = open_rerun(str(hits), vintage.name).tables["diaSource"]
+    return table.read(list(table.columns))
 
 
 def churn(rerun: pa.Table, reference: pa.Table) -> dict[str, dict[tuple[int, int], float]]:
@@ -47,47 +37,52 @@ def churn(rerun: pa.Table, reference: pa.Table) -> dict[str, dict[tuple[int, int
     return found
 
 
-def test_churn_of_two_vintages_is_the_published_one(real_data: Path) -> None:
-    """Both sides' sources and their matches are those known for each visit and detector; the rest is lost or gained."""
-    found = churn(sources(real_data, NEW), sources(real_data, OLD))
-    names = ("churn.numReference", "churn.numRerun", "churn.numMatched")
-    assert {key: tuple(found[name][key] for name in names) for key in found[names[0]]} == PUBLISHED
-    for key, (old, new, matched) in PUBLISHED.items():
-        assert found["churn.numLost"][key] == old - matched
-        assert found["churn.numGained"][key] == new - matched
+@pytest.mark.parametrize(("rerun", "reference"), [(NEW, OLD), (OLD, NEW)], ids=["forward", "backward"])
+def test_churn_of_two_vintages_is_the_published_one(hits: Path, rerun: Vintage, reference: Vintage) -> None:
+    """Matches are those known for each visit and detector, whichever side is asked; the rest is lost or gained."""
+    found = churn(sources(hits, rerun), sources(hits, reference))
+    older, newer = ("Reference", "Rerun") if reference is OLD else ("Rerun", "Reference")
+    left, came = ("Lost", "Gained") if reference is OLD else ("Gained", "Lost")
+    for key, (n_old, matched) in MATCHED.items():
+        assert found[f"churn.num{older}"][key] == n_old
+        assert found["churn.numMatched"][key] == matched
+        assert found[f"churn.num{left}"][key] == n_old - matched
+        assert found[f"churn.num{came}"][key] == found[f"churn.num{newer}"][key] - matched
         # The same stars through other software: the typical flux and place change little.
         assert found["churn.medianFluxRatio"][key] == pytest.approx(1, abs=0.1)
         assert abs(found["churn.medianOffsetRa"][key]) < 100
+    assert sum(found[f"churn.num{newer}"].values()) == NEW.sources
 
 
-@pytest.mark.parametrize("vintage", [OLD, NEW])
-def test_a_vintage_against_itself_loses_and_gains_nothing(real_data: Path, vintage: str) -> None:
+@pytest.mark.parametrize("vintage", [OLD, NEW], ids=lambda vintage: vintage.name)
+def test_a_vintage_against_itself_loses_and_gains_nothing(hits: Path, vintage: Vintage) -> None:
     """Self comparison, which left three or four sources over upstream, leaves none."""
-    table = sources(real_data, vintage)
+    table = sources(hits, vintage)
     found = churn(table, table)
-    assert sum(found["churn.numMatched"].values()) == sum(found["churn.numReference"].values())
+    assert sum(found["churn.numMatched"].values()) == sum(found["churn.numReference"].values()) == vintage.sources
     assert not any(found["churn.numLost"].values())
     assert not any(found["churn.numGained"].values())
 
 
-def test_a_read_of_the_same_side_twice_is_not_the_published_churn(real_data: Path) -> None:
+def test_a_read_of_the_same_side_twice_is_not_the_published_churn(hits: Path) -> None:
     """The defect of the founding analysis, both sides read from one rerun, cannot pass for a comparison of two."""
-    same = churn(sources(real_data, OLD), sources(real_data, OLD))
-    assert all(same["churn.numMatched"][key] > matched for key, (_, _, matched) in PUBLISHED.items())
+    same = churn(sources(hits, OLD), sources(hits, OLD))
+    assert all(same["churn.numMatched"][key] > matched for key, (_, matched) in MATCHED.items())
 
 
-@pytest.mark.parametrize("conversion", [SCHEMA_8, SCHEMA_9])
-def test_a_schema_conversion_changes_no_value(real_data: Path, conversion: str) -> None:
-    """Every column that the conversion has in common with its origin is unchanged in every row."""
-    changes = changed_columns(sources(real_data, conversion), sources(real_data, NEW))
+@pytest.mark.parametrize("conversion", CONVERSIONS, ids=lambda vintage: vintage.name)
+def test_a_schema_conversion_changes_no_value(hits: Path, conversion: Vintage) -> None:
+    """Every column that the conversion has in common with its origin, renamed or not, is unchanged in every row."""
+    changes = changed_columns(sources(hits, conversion), sources(hits, NEW))
     assert len(changes) > 90
-    assert {each.n_compared for each in changes} == {sum(new for _, new, _ in PUBLISHED.values())}
+    assert {each.name for each in changes} >= RENAMED
+    assert {each.n_compared for each in changes} == {NEW.sources}
     assert [str(each) for each in changes if each.n_changed] == []
 
 
-def test_the_defect_of_the_older_vintage_is_seen_when_it_is_planted(real_data: Path) -> None:
+def test_the_defect_of_the_older_vintage_is_seen_when_it_is_planted(hits: Path) -> None:
     """A conversion that wrote the xy moment into iyyPSF, as was done until 2024-12, changes that column only."""
-    table = sources(real_data, SCHEMA_9)
+    table = sources(hits, CONVERSIONS[-1])
     wrong = table.set_column(table.schema.get_field_index("iyyPSF"), "iyyPSF", table["ixyPSF"])
-    (change,) = [each for each in changed_columns(wrong, sources(real_data, NEW)) if each.n_changed]
+    (change,) = [each for each in changed_columns(wrong, sources(hits, NEW)) if each.n_changed]
     assert (change.name, change.n_changed) == ("iyyPSF", change.n_compared)

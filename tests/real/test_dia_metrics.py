@@ -1,9 +1,4 @@
-"""DIA source metrics on real tables, against what is known of them and against pandas.
-
-HiTS 2015: exports of two vintages of the alert pipeline, 2024-10-10 and 2025-04-18 (``lsst/ap_verify_ci_hits2015``
-49f3a3f and 58bd7b4), whose files repeat each other's rows.  LSSTComCam: the table of the tests of
-``lsst/analysis_tools`` (cc0519d), which assert 2994, 2938, 8 and 7.
-"""
+"""DIA source metrics on real tables, against what is known of them (`real_reruns`) and against pandas."""
 
 from __future__ import annotations
 
@@ -13,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from real_reruns import COMCAM, CONVERSIONS, NEW, OLD, VINTAGES, Vintage, comcam_files, hits_files
 
 from harness.metrics.dia_sources import SourceCounter
 from harness.metrics.settings import Settings
@@ -23,17 +19,12 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-OLD, NEW = "49f3a3f", "58bd7b4"
-#: Schema conversions of the rows of the newer vintage.
-CONVERTED = ("528bc63", "7c36eb7")
+each_vintage = pytest.mark.parametrize("vintage", VINTAGES, ids=lambda vintage: vintage.name)
 
 
-def hits(real_data: Path, vintage: str) -> pa.Table:
+def hits(real_data: Path, vintage: Vintage) -> pa.Table:
     """Return the unique DIA sources of a vintage."""
-    folder = real_data / "ap_verify_ci_hits2015" / vintage
-    paths = [
-        path for path in sorted(folder.glob("*.parq")) if "_diaSources_" in path.name or "_dia_source_" in path.name
-    ]
+    paths, _ = hits_files(real_data, vintage)
     assert len(paths) == 6
     tables = [pq.read_table(path) for path in paths]
     table = pa.concat_tables([table for table in tables if table.num_rows], promote_options="permissive")
@@ -42,11 +33,11 @@ def hits(real_data: Path, vintage: str) -> pa.Table:
 
 
 @pytest.fixture(scope="session")
-def comcam(real_data: Path) -> pa.Table:
+def comcam_table(real_data: Path) -> pa.Table:
     """Return the LSSTComCam DIA sources."""
     from astropy.table import Table
 
-    (path,) = (real_data / "analysis_tools_dia").glob("*/assocDiaSrc_test.ecsv")
+    (path,) = comcam_files(real_data)
     frame = Table.read(path, format="ascii.ecsv").to_pandas()
     return pa.Table.from_pandas(frame, preserve_index=False).combine_chunks()
 
@@ -60,20 +51,17 @@ def count(table: pa.Table, good_flags: str = "S3") -> pd.Series:
     return rows.groupby("metric")["numerator"].agg(lambda values: values.sum(skipna=False)).drop("dia.area")
 
 
-@pytest.mark.parametrize(
-    ("vintage", "sources", "good", "non_positive"),
-    [(OLD, 653, 602, 351), (NEW, 627, 607, 0)],
-)
-def test_hits_counts(real_data, vintage, sources, good, non_positive):
+@each_vintage
+def test_hits_counts(real_data, vintage):
     """Each vintage has the known number of sources, good sources and impossible PSF moments, and no other fault."""
     counts = count(hits(real_data, vintage))
-    assert counts["dia.numSources"] == sources
-    assert counts["dia.numGoodSources"] == good
-    assert counts["dia.numNonPositivePsfDeterminants"] == non_positive
+    assert counts["dia.numSources"] == vintage.sources
+    assert counts["dia.numGoodSources"] == vintage.good
+    assert counts["dia.numNonPositivePsfDeterminants"] == vintage.non_positive_determinants
     assert counts["dia.numNonFinitePositions"] == counts["dia.numNonFiniteFluxes"] == counts["dia.numNullFlags"] == 0
 
 
-@pytest.mark.parametrize("vintage", [OLD, NEW])
+@each_vintage
 def test_hits_flags_are_those_of_pandas(real_data, vintage):
     """Every flag that a vintage has is set as often as pandas says, and the others are not measured."""
     table = hits(real_data, vintage)
@@ -89,24 +77,22 @@ def test_hits_flags_that_did_not_exist(real_data):
     assert count(hits(real_data, NEW), "A5")["dia.numGoodSources"] > 0
 
 
-@pytest.mark.parametrize(
-    ("vintage", "equal"), [(OLD, (("iyyPSF", "ixyPSF"),)), (NEW, ()), *((each, ()) for each in CONVERTED)]
-)
-def test_hits_wrong_column_is_found_without_being_told(real_data, vintage, equal):
+@each_vintage
+def test_hits_wrong_column_is_found_without_being_told(real_data, vintage):
     """Until 2024-12 the pipeline wrote the xy moment of the PSF into the yy column; nothing else is a copy."""
     table = hits(real_data, vintage)
     structure = TableStructure(dict(zip(table.schema.names, table.schema.types, strict=True)))
     for batch in table.to_batches(max_chunksize=100):
         structure.add(batch)
     frame = table.to_pandas().select_dtypes("floating")
-    assert structure.equal_columns == equal
+    assert structure.equal_columns == ((("iyyPSF", "ixyPSF"),) if vintage.equal_moments else ())
     assert set(frame.columns[frame.isna().all()]) <= set(structure.empty_columns)
 
 
 def test_hits_conversions_have_the_same_content(real_data):
     """The same rows in another schema have the same content digest, those of another vintage have not."""
     digests = []
-    for vintage in (OLD, NEW, *CONVERTED):
+    for vintage in (OLD, NEW, *CONVERSIONS):
         table = hits(real_data, vintage)
         counter = SourceCounter(Settings(), table.column_names)
         for batch in table.to_batches():
@@ -115,12 +101,12 @@ def test_hits_conversions_have_the_same_content(real_data):
     assert digests[1] == digests[2] == digests[3] != digests[0]
 
 
-def test_comcam_counts(comcam):
+def test_comcam_counts(comcam_table):
     """All sources, good ones by each list, and both streak flags are counted as upstream's own tests count them."""
-    counts = count(comcam, "A5")
-    assert counts["dia.numSources"] == 2994
-    assert counts["dia.numGoodSources"] == 2938
-    assert counts["dia.numFlagged.pixelFlags_streak"] == 8
-    assert counts["dia.numFlagged.pixelFlags_streakCenter"] == 7
-    assert count(comcam, "S3")["dia.numGoodSources"] == 2983
-    assert count(comcam, "S6")["dia.numGoodSources"] == 2973
+    counts = count(comcam_table, "A5")
+    assert counts["dia.numSources"] == COMCAM.sources
+    assert counts["dia.numGoodSources"] == COMCAM.good
+    assert counts["dia.numFlagged.pixelFlags_streak"] == COMCAM.streak
+    assert counts["dia.numFlagged.pixelFlags_streakCenter"] == COMCAM.streak_center
+    assert count(comcam_table, "S3")["dia.numGoodSources"] == 2983
+    assert count(comcam_table, "S6")["dia.numGoodSources"] == 2973
