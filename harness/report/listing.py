@@ -15,6 +15,9 @@ __all__ = ["Column", "Format", "Listing", "number", "print_listing"]
 
 Format = Literal["table", "json", "md"]
 
+#: Columns of text up to this width are never folded.
+_SHORT = 14
+
 
 def number(value: float) -> str:
     """Format a number for reading: counts as whole numbers, anything else to six digits, NaN as a dash."""
@@ -81,9 +84,13 @@ def _print_table(listing: Listing, console: Console) -> None:
     if listing.rows:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in listing.columns:
-            fixed = column.numeric or column is listing.columns[0]
+            width = max(len(text) for text in (column.heading, *(column.show(row[column.key]) for row in listing.rows)))
             table.add_column(
-                column.heading, justify="right" if column.numeric else "left", no_wrap=fixed, overflow="fold"
+                column.heading,
+                justify="right" if column.numeric else "left",
+                overflow="fold",
+                # On a narrow terminal long names are folded.  A number is never: half of it reads as another one.
+                min_width=width if column.numeric or width <= _SHORT else _SHORT,
             )
         for row in listing.rows:
             table.add_row(
@@ -92,7 +99,7 @@ def _print_table(listing: Listing, console: Console) -> None:
                     for column in listing.columns
                 )
             )
-        console.print(table)
+        console.print(table, crop=False)
     for note in listing.notes:
         # Sentences stay whole: a terminal may wrap them, a log is searched for them.
         console.print(Text(note), soft_wrap=True)

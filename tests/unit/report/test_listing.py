@@ -40,6 +40,25 @@ def test_sentences_are_not_folded_on_a_narrow_terminal():
     assert "FAIL dia.numSources = 671170\n" in _printed("table", width=12)
 
 
+@pytest.mark.parametrize("width", [12, 40, 60])
+def test_no_number_is_cut_on_a_narrow_terminal(width):
+    """Names are folded and numbers stay whole: "+39.35 %" cut to "+39." would read as another number."""
+    columns = [
+        Column("metric", "metric"),
+        Column("value", "value", numeric=True),
+        Column("change", "change", numeric=True),
+        Column("verdict", "verdict"),
+    ]
+    name = "dia.fracFlagged.pixelFlags_injected_templateCenter"
+    row = {"metric": name, "value": "0.541692", "change": "+39.35 %", "verdict": "INCONCLUSIVE"}
+    stream = io.StringIO()
+    print_listing(Listing("title", columns, [row]), "table", Console(file=stream, width=width))
+    first, *more = stream.getvalue().splitlines()[2:]
+    begin, *cells = first.split(maxsplit=1)
+    assert cells[0].split("  ") == ["0.541692", "+39.35 %", "INCONCLUSIVE"]
+    assert begin + "".join(line.strip() for line in more) == name
+
+
 def test_markup_in_data_is_text():
     """What comes from data is never taken for markup of a terminal."""
     listing = Listing("[red]title[/red]", [Column("a", "a")], [{"a": "[bold]x[/bold]"}], ["[link=x]y[/link]"])
