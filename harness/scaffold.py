@@ -39,9 +39,9 @@ def test_few_sources_come_and_go(rerun, reference, expect):
 _README = """\
 # Verification of our reruns
 
-    rerun-harness verify --repo REPO --rerun NEW --reference OLD --dataset mine    # measure, judge, report
-    rerun-harness accept NEW --repo REPO --dataset mine --rtol 0.02 --reason "first baseline"
-    pytest --repo REPO --rerun NEW                                                # judge what is measured
+    rerun-harness accept OLD --repo REPO --dataset mine --rtol 0.02 --reason "first baseline"
+    rerun-harness verify --repo REPO --rerun NEW     # measure, judge against OLD and what was accepted of it, report
+    pytest --repo REPO --rerun NEW                   # only judge what is measured
 
 Checks are in `tests/verification`, accepted values in `baselines`; both belong under version control.
 """
