@@ -127,7 +127,8 @@ def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
         schema_of_file(tmp_path / "t.csv")
 
 
-def test_large_file_is_decoded_as_pyarrow_does(tmp_path):
+@pytest.mark.parametrize("row_group_size", [100_000, 2_000_000])
+def test_large_file_is_decoded_as_pyarrow_does(tmp_path: Path, row_group_size: int) -> None:
     """Windows of a large file join to the very values that pyarrow reads, of every type that catalogues have."""
     rows = 2 * _WINDOW_ROWS + 12_345
     rng = np.random.default_rng(3)
@@ -145,7 +146,7 @@ def test_large_file_is_decoded_as_pyarrow_does(tmp_path):
         }
     )
     path = tmp_path / "large.parquet"
-    pq.write_table(table, path, row_group_size=100_000)
+    pq.write_table(table, path, row_group_size=row_group_size)
     batches = list(batches_of_file(path, table.column_names))
     assert max(batch.num_rows for batch in batches) <= BATCH_ROWS
     decoded = pa.Table.from_batches(batches).cast(table.schema)
