@@ -236,7 +236,10 @@ def _opened_here(ref: RerunRef) -> Rerun:
 
 
 def _make_shard(task: Task, folder: Path, opened: Callable[[RerunRef], Rerun]) -> tuple[str, dict[str, Any]]:
-    rows, notes = run_task(task, opened)
+    try:
+        rows, notes = run_task(task, opened)
+    except OSError as fault:  # no input that cannot be read, which says so itself, but a disk or memory that is full
+        raise HarnessError(f"cannot measure {task.kind} {task.key} of {task.rerun.name}: {fault}") from None
     metadata = {"harness": harness.__version__, "kind": task.kind, "inputs": task.inputs, **notes}
     MeasurementStore(folder).write_shard(folder, task.filename, rows, metadata)
     return task.filename, metadata
