@@ -116,5 +116,5 @@ def judge_with_pytest(session: Session, checks: Path | None = None, pytest_args:
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = [line for line in lines if line.startswith(("E ", "ERROR", "INTERNALERROR"))]
+    told = [line for line in lines if line.startswith(("E ", "ERROR", "INTERNALERROR")) or ": error: " in line]
     return (told or lines or ["no message"])[-1].removeprefix("E ").strip()
