@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -75,8 +76,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Resolve nothing yet: a test session that asks for no rerun must not open a repository."""
-    config.addinivalue_line("markers", "harness: marks a check as a verification check (informative)")
+    """Refuse a request that cannot be met before anything runs; without a request, open nothing."""
+    if any(_given(config, name) for name in (*_OPTIONS, "rerun")):
+        try:
+            _session(config).resolve()
+        except HarnessError as fault:
+            raise pytest.UsageError(str(fault)) from None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -248,8 +253,7 @@ def _session(config: pytest.Config) -> Session:
         from harness.request import Request
         from harness.session import Session
 
-        def given(name: str) -> Any:
-            return config.getoption(_dest(name)) or config.getini(_dest(name)) or None
+        given = partial(_given, config)
 
         def folder(name: str) -> Path | None:
             return None if given(name) is None else Path(given(name))
@@ -268,6 +272,11 @@ def _session(config: pytest.Config) -> Session:
             )
         )
     return config.stash[_SESSION]
+
+
+def _given(config: pytest.Config, name: str) -> Any:
+    """Return an option, else its twin in the ini file, else None."""
+    return config.getoption(_dest(name)) or config.getini(_dest(name)) or None
 
 
 def _dest(name: str) -> str:

@@ -7,8 +7,6 @@ from measured_survey import Survey
 
 from harness.metrics.flag_sets import PIXEL_FLAGS
 
-pytest_plugins = ["pytester"]
-
 TRIVIAL = """
 import pytest
 

@@ -30,6 +30,8 @@ class Survey:
     """Reruns of one dataset, made of numbers alone."""
 
     visits = VISITS
+    #: How many checks of its files pass for a rerun that is as it should be.
+    n_checks = 7
 
     def __init__(self, folder, repo="repo"):
         self.folder = folder
