@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["object_columns", "object_rows", "source_columns"]
 
-_SOURCE_COLUMNS = ("diaSourceId", "diaObjectId", "visit", "detector", "midpointMjdTai", "ra", "dec")
+_SOURCE_COLUMNS = ("diaObjectId", "visit", "detector", "midpointMjdTai", "ra", "dec")
 _OBJECT_COLUMNS = ("diaObjectId", "nDiaSources")
 
 _KEY = ("visit", "detector")
@@ -46,7 +46,7 @@ _BOOKS = ("totalUnassociatedDiaObjects", "numOrphanSources", "numEmptyObjects", 
 
 def source_columns(available: Sequence[str], settings: Settings) -> tuple[str, ...]:
     """Return the columns of a DIA source table to read, of those it has."""
-    wanted = ("band", *settings.flag_set.columns)
+    wanted = ("diaSourceId", "band", *settings.flag_set.columns)
     return (*_SOURCE_COLUMNS, *(name for name in wanted if name in available))
 
 
@@ -70,7 +70,7 @@ def object_rows(
     ----------
     sources : `pyarrow.Table`
         All DIA sources of the rerun, with the columns of `source_columns`.  Rows that repeat a ``diaSourceId`` count
-        once.  A ``diaObjectId`` of 0 or null is none.
+        once; without that column every row counts.  A ``diaObjectId`` of 0 or null is none.
     objects : `pyarrow.Table` or `None`
         DIA objects with the columns of `object_columns`.  Only current versions count (no end of validity), and an
         object that several exports hold counts once, with its largest ``nDiaSources``.
@@ -114,7 +114,10 @@ def _by_time(sources: pa.Table, good: NDArray[np.bool_]) -> pl.DataFrame:
     import polars as pl
 
     frame = pl.DataFrame(pl.from_arrow(sources)).with_columns(pl.Series("good", good))
-    frame = frame.filter(pl.col("diaSourceId").is_first_distinct())
+    if "diaSourceId" in frame.columns:
+        frame = frame.filter(pl.col("diaSourceId").is_first_distinct())
+    else:
+        frame = frame.with_row_index("diaSourceId")  # the order of the rows takes its place
     lost = frame.filter(pl.any_horizontal(pl.col(*_KEY).is_null())).height
     if lost:
         raise NotMeasuredError(

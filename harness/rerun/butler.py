@@ -157,6 +157,8 @@ class ButlerRerun:
             filters = {each.id: each.physical_filter for each in chosen.dimension_records("visit")}
             bands = {each.name: each.band for each in query.where(here).dimension_records("physical_filter")}
         records = [record for record in records if record.region is not None]
+        if not records:
+            return None
         corners = [_corners(record.region) for record in records]
         ra, dec = (
             np.array([c if c.shape == (2, 4) else np.full((2, 4), np.nan) for c in corners])

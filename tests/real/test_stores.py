@@ -20,14 +20,7 @@ if TYPE_CHECKING:
 STORED = (OLD, SCHEMA_9)
 
 #: Where the rows of the files are put: names of fixtures.
-STORES = (
-    pytest.param(
-        "butler",
-        marks=pytest.mark.xfail(raises=ValueError, reason="a repository without regions of detectors", strict=True),
-    ),
-    "sqlite",
-    "postgresql",
-)
+STORES = ("butler", "sqlite", "postgresql")
 
 #: DIA sources and DIA objects of each vintage.
 Tables: TypeAlias = "dict[Vintage, tuple[pa.Table, pa.Table]]"

@@ -290,6 +290,13 @@ def test_repeated_rows_and_null_ids_change_nothing():
     pd.testing.assert_frame_equal(survey.rows(sources=repeated), survey.rows())
 
 
+def test_sources_need_no_identifiers():
+    """A published table without source ids gives the same rows: without repeated rows they decide nothing."""
+    survey = Survey(seed=14)
+    anonymous = survey.sources.drop(columns="diaSourceId")
+    pd.testing.assert_frame_equal(survey.rows(sources=anonymous), survey.rows())
+
+
 def test_time_decides_which_source_is_first():
     """Objects belong to the visit that is first in time, whatever its number; without times, to the lowest number."""
     survey = Survey(seed=15)
@@ -340,8 +347,9 @@ def test_a_source_without_a_visit_is_refused():
 
 
 def test_columns_to_read_are_those_there_are():
-    """Flags, band and validity are read where a table has them, the rest is always asked for."""
+    """Source ids, flags, band and validity are read where a table has them, the rest is always asked for."""
     assert source_columns(("band", "ra", "pixelFlags_bad"), SETTINGS)[-2:] == ("band", "pixelFlags_bad")
+    assert "diaSourceId" in source_columns(("diaSourceId",), SETTINGS)
     assert object_columns(("diaObjectId", "nDiaSources", "validityEndMjdTai"))[-1] == "validityEndMjdTai"
     assert object_columns(("diaObjectId",)) == ("diaObjectId", "nDiaSources")
 

@@ -196,6 +196,20 @@ def test_regions_come_from_the_repository(butler_root: Path, put: Put, by_detect
     assert sorted(row["corners"][1::2]) == pytest.approx([1.9, 1.9, 2.1, 2.1])
 
 
+def test_visits_without_recorded_regions_have_none(
+    butler_root: Path, put: Put, by_detector: Split, sources: pa.Table
+) -> None:
+    """A repository that knows the visits and not where they point is one without geometry."""
+    from lsst.daf.butler import Butler
+
+    here = {"instrument": "DECam"}
+    with Butler.from_config(str(butler_root), writeable=True) as butler:
+        visit = {"id": 1, "name": "1", "day_obs": 20150217, "physical_filter": "g DECam"}
+        butler.registry.insertDimensionData("visit", here | visit)
+    put(butler_root, "r", "diaSource", [(here | {"visit": 1, "detector": 5}, sources)])
+    assert ButlerRerun(str(butler_root), "r").regions() is None
+
+
 def test_regions_come_from_a_visit_table(butler_root: Path, put: Put, by_detector: Split, sources: pa.Table) -> None:
     """A visit table counts before the dimension records, and knows sizes in pixels."""
     edges = {"llcra": 0, "lrcra": 1, "urcra": 1, "ulcra": 0, "llcdec": 0, "lrcdec": 0, "urcdec": 1, "ulcdec": 1}
