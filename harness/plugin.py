@@ -256,7 +256,10 @@ def _session(config: pytest.Config) -> Session:
         given = partial(_given, config)
 
         def folder(name: str) -> Path | None:
-            return None if given(name) is None else Path(given(name))
+            typed, written = config.getoption(_dest(name)), config.getini(_dest(name))
+            if typed:
+                return Path(typed)
+            return config.rootpath / written if written else None
 
         config.stash[_SESSION] = Session(
             Request(

@@ -13,7 +13,7 @@ from harness.judge import expectations
 from harness.judge.accepted import Accepted
 from harness.judge.acknowledge import acknowledged
 from harness.judge.sentence import number, tell_more, with_unit
-from harness.measure.catalogue import PAIR_GROUPS
+from harness.measure.catalogue import DEFECT_GROUPS, PAIR_GROUPS
 from harness.model import Verdict, VerdictState
 
 if TYPE_CHECKING:
@@ -224,17 +224,36 @@ class Verification:
         if entry is not None:
             details.append(f"baseline   {_told(entry, self._acceptance(entry))}")
         if quantity.detail and verdict.state is not VerdictState.NOT_MEASURED:
-            clauses = (quantity.detail,)
+            clauses = (_shortened(quantity.detail),)
+        if verdict.state is VerdictState.FAIL and quantity.metric.group in DEFECT_GROUPS:
+            clauses += tuple(filter(None, [self._place(quantity)]))
         if self.story is not None and verdict.state in (VerdictState.FAIL, VerdictState.INCONCLUSIVE):
-            clauses += self.story.clauses(quantity.metric, self._silently)
+            told = self.story.clauses(quantity.metric, self._silently)
+            clauses += told if verdict.state is VerdictState.FAIL else ()
             context += self.story.lines(quantity.metric)
         if self._command:
             context.append(f"next       {self._command}")
         return tell_more(verdict, *clauses, details=details, context=context)
 
+    def _place(self, quantity: Quantity) -> str:
+        """Say where most of the defects are; empty when they belong to no visit."""
+        if quantity.is_whole or quantity.data_id:
+            return ""
+        parts = [part for part in self._rerun.by(quantity.metric.name, "visit", "detector") if part.value > 0]
+        if not parts:
+            return ""
+        worst = max(parts, key=lambda part: part.value)
+        return f"in {len(parts)} visit-detectors, most in {worst.data_id} ({worst.value:.0f})"
+
     def _silently(self, name: str) -> Verdict:
         """Judge another metric by the baseline for the story's sake, without a story of its own."""
         return self._by_entry(self._rerun[name])
+
+
+def _shortened(names: str, limit: int = 5) -> str:
+    """Return the first few of a list of names, and how many more there are."""
+    parts = names.split(", ")
+    return names if len(parts) <= limit else f"{', '.join(parts[:limit])} and {len(parts) - limit} more"
 
 
 def _told(entry: Entry, acceptance: Acceptance) -> str:

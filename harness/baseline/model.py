@@ -138,7 +138,7 @@ class Within(_Strict):
         return self
 
     def __str__(self) -> str:
-        return f"within {self.low:g} and {self.high:g}"
+        return f"within {self.low:g} to {self.high:g}"
 
 
 class _Ordered(_Strict):

@@ -217,7 +217,8 @@ def plan_acceptance(
     expectation, direction
         What the entries shall expect from now on; None keeps what they expect, and is not enough for a new entry.
     census
-        Metrics complete by construction: a new one of value 0 is expected to stay 0 when nothing else is said.
+        Counts of defects: a new one of value 0 is expected to stay 0, and a tolerance meant for other metrics does not
+        touch them.
 
     Returns
     -------
@@ -269,6 +270,8 @@ def _change(
     """Find the category of one entry, and what it would expect."""
     if new is None:
         return Change(name, Category.REMOVED, old, None)
+    if name in census and isinstance(expectation, Unchanged):
+        expectation = None  # A tolerance for counts is none for defects: nobody meant to allow five duplicate ids.
     if old is None:
         if expectation is None and name in census and new.value == 0:
             expectation = Within(low=0.0, high=0.0)

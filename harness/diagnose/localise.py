@@ -133,7 +133,7 @@ class Localisation:
                 f"{_percent(self.share)} of the {self.change} within {self.edge_width:g} px of a CCD edge "
                 f"({_percent(self.confidence)} interval {interval}), {_percent(self.area_fraction)} of the area"
             )
-        if self.n_gained and self.n_lost and self.net_interval:
+        if self.n_gained and self.n_lost and self.net_interval and self.net_interval.low > 0:
             between = f"{_percent(self.net_interval.low)} to {_percent(self.net_interval.high)}"
             parts.append(f"{_percent(self.net_share)} of the net {self.change} there ({between})")
         for carriers, n in ((self.detectors, self.n_detectors), (self.visits, self.n_visits)):

@@ -67,8 +67,8 @@ class Story:
             judged = {name: judge(name) for stage in STAGES for name in stage.sentinels if name in self._rerun}
             self._stage = first_stage_that_differs({name: verdict.state for name, verdict in judged.items()})
         where = "" if self._churn is None else self._churn.headline
-        stage = f"first stage that differs: {self._stage}" if self._stage else ""
-        return tuple(filter(None, (where, stage)))
+        is_known = self._stage and not self._stage.startswith("not determined")
+        return tuple(filter(None, (where, f"first stage that differs: {self._stage}" if is_known else "")))
 
     def lines(self, metric: Metric | None = None) -> list[str]:
         """Return the lines below a failure: churn, bookkeeping, columns, environment.
@@ -81,6 +81,8 @@ class Story:
         lines: list[str] = []
         if metric is None or metric.group in _OF_SOURCES:
             lines += self._of_sources()
+            if self._stage and self._stage.startswith("not determined"):
+                lines.append(f"stage      {self._stage}")
         manifests = (self._rerun.manifest, self._reference.manifest)
         if manifests[0] is not None and manifests[1] is not None:
             lines.append(f"software   {environment_difference(manifests[0], manifests[1]).text()}")

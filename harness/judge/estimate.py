@@ -8,7 +8,7 @@ counts of a whole rerun, which leave nothing but counting errors.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -17,6 +17,7 @@ from harness.judge.counting import binomial_interval, counting_interval, differe
 from harness.judge.interval import (
     EVERYTHING,
     are_equal,
+    clipped,
     event_interval,
     is_beyond_chance,
     normal_interval,
@@ -87,6 +88,11 @@ def level(quantity: Quantity, confidence: float = CONFIDENCE) -> Estimate:
     confidence
         Coverage of the interval.
     """
+    estimate = _level(quantity, confidence)
+    return replace(estimate, interval=clipped(estimate.interval, quantity.possible, estimate.value))
+
+
+def _level(quantity: Quantity, confidence: float) -> Estimate:
     value, error, n_units = quantity.value, quantity.standard_error, quantity.n_units
     if quantity.metric.census:
         return Estimate(value, Interval(value, value), 0.0, n_units, "a complete count")
@@ -202,7 +208,9 @@ def _in_common(quantity: Quantity, reference: Quantity) -> tuple[Quantity, Quant
     return quantity.over(units), reference.over(units)
 
 
-def _paired(quantity: Quantity, reference: Quantity, confidence: float, *, relative: bool) -> Estimate:
+def _paired(  # noqa: PLR0911 - one return for each kind of argument
+    quantity: Quantity, reference: Quantity, confidence: float, *, relative: bool
+) -> Estimate:
     ours, theirs = _in_common(quantity, reference)
     n_units, base = ours.n_units, theirs.value
     if not (math.isfinite(ours.value) and math.isfinite(base)):
@@ -219,6 +227,8 @@ def _paired(quantity: Quantity, reference: Quantity, confidence: float, *, relat
     if ours.metric.census and theirs.metric.census:
         return estimate(Interval(value, value), 0.0, "a complete count")
     equal = are_equal(ours, theirs)
+    if equal and ours.rows and ours.rows == theirs.rows:
+        return estimate(Interval(0, 0), 0.0, "the same rows on both sides")
     if equal and is_beyond_chance(ours, confidence):
         return estimate(Interval(0, 0), 0.0, "identical numbers in every visit")
     counted = ours.is_counted and theirs.is_counted

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EVERYTHING",
     "are_equal",
+    "clipped",
     "event_interval",
     "is_beyond_chance",
     "normal_interval",
@@ -118,6 +119,13 @@ def is_beyond_chance(quantity: Quantity, confidence: float) -> bool:
     if 0.5**quantity.n_units <= allowed or not quantity.is_counted:
         return True
     return chance_of_equality(quantity.numerator) <= allowed
+
+
+def clipped(interval: Interval, possible: Interval, value: float) -> Interval:
+    """Return what of an interval is possible; an estimate that is itself impossible is left alone."""
+    if value not in possible:
+        return interval
+    return Interval(max(interval.low, possible.low), min(interval.high, possible.high))
 
 
 def union(first: Interval, second: Interval | None) -> Interval:

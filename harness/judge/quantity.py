@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from harness.model import DataId, Measurement
+from harness.model import DataId, Interval, Measurement
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,6 +49,8 @@ class Quantity:
         What a reader needs beside the number, such as the reason for a NaN.
     uncertainty : (n,) float64 or None
         Standard uncertainty of each unit's own value, where the metric itself gives one.
+    rows
+        Digest of the table rows that the number was counted in; empty when unknown.
 
     Raises
     ------
@@ -65,6 +67,7 @@ class Quantity:
     data_id: DataId = field(default_factory=DataId)
     detail: str = ""
     uncertainty: NDArray[np.float64] | None = None
+    rows: str = ""
 
     def __post_init__(self) -> None:
         name = self.metric.name
@@ -119,6 +122,18 @@ class Quantity:
             return self.metric.unit == "ct"
         parts = np.concatenate([self.numerator, self.denominator])
         return bool(np.all((parts >= 0) & (parts == np.floor(parts))))
+
+    @property
+    def possible(self) -> Interval:
+        """The values it can have at all: a count keeps its sign, and a share of its own denominator is not above 1."""
+        whole = self.denominator
+        largest = math.inf if whole is None or np.any(abs(self.numerator) > whole) else 1.0
+        if whole is None or not np.any(whole < 0):
+            if not np.any(self.numerator < 0):
+                return Interval(0.0, largest)
+            if not np.any(self.numerator > 0):
+                return Interval(-largest, 0.0)
+        return Interval(-math.inf, math.inf)
 
     @property
     def units_digest(self) -> str:
@@ -192,6 +207,7 @@ class Quantity:
             self.data_id,
             self.detail,
             None if self.uncertainty is None else self.uncertainty[at],
+            self.rows,
         )
 
     def measurement(self) -> Measurement:

@@ -81,10 +81,12 @@ def doubt(
     low, high = estimate.interval.low, estimate.interval.high
     if not math.isfinite(high - low):
         return (f"cannot tell from {estimate.method}",)
-    if acceptable.low == acceptable.high:
+    if acceptable.low == acceptable.high == estimate.value:
+        way_out = "so few equal numbers may be chance: give an absolute tolerance"
+    elif acceptable.low == acceptable.high:
         way_out = "only the very same value is allowed: give an absolute tolerance"
     elif (more := more_units_needed(estimate, acceptable)) is None:
-        way_out = "more visits like these would not decide"
+        way_out = "no realistic number of further visits would decide"
     else:
         way_out = f"about {more} more visit{'s' if more > 1 else ''} would decide"
     return (f"cannot tell: between {write(low)} and {write(high)} at {_level(confidence)}", way_out)

@@ -8,6 +8,7 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.judge.quantity import WHOLE_RERUN, Quantity
+from harness.measure.catalogue import OF_OTHER_TABLES
 from harness.model import DataId
 
 if TYPE_CHECKING:
@@ -115,10 +116,24 @@ class Measurements:
             detail = _detail(rows, name in self._by_metric, data_id)
             if metric.reduce == "sum":
                 denominator = None
+        inputs = digest = ""
         if self.manifest is None:
             detail = f"{self.rerun} has not been measured; run rerun-harness measure"
-        inputs = "" if self.manifest is None else self.manifest.inputs
-        return Quantity(metric, self.rerun, units, numerator, denominator, inputs, data_id, detail, uncertainty)
+        else:
+            inputs = self.manifest.inputs
+            digest = "" if name in OF_OTHER_TABLES else self.manifest.rows
+        return Quantity(
+            metric,
+            self.rerun,
+            units,
+            numerator,
+            denominator,
+            inputs,
+            data_id,
+            detail=detail,
+            uncertainty=uncertainty,
+            rows=digest,
+        )
 
     def _ratio(self, over: str, under: str, data_id: DataId) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
         """Join two metrics on the data IDs both have: a ratio of sums over different data IDs means nothing."""

@@ -134,6 +134,8 @@ def _complete(
     executor: Executor | None,
     progress: Progress | None,
 ) -> Manifest:
+    from harness.metrics.dia_sources import combine_digests
+
     folder = store.folder(rerun.ref, suite)
     settings = asdict(tasks[0].settings)
     shards = tuple(task.filename for task in tasks)
@@ -150,6 +152,7 @@ def _complete(
 
     provenance = rerun.provenance()
     contents = [note["content"] for note in notes.values() if note and "content" in note]
+    rows = combine_digests(contents) if contents else ""
     manifest = Manifest(
         rerun=rerun.name,
         source=provenance.source,
@@ -157,7 +160,8 @@ def _complete(
         settings=settings,
         shards=shards,
         inputs=digest_of(sorted({task.inputs for task in tasks})),
-        content=_content(contents, rerun) if contents else "",
+        rows=rows,
+        content=digest_of([rows, list(rerun.tables["diaSource"].stored_columns)]) if rows else "",
         harness=harness.__version__,
         datasets=dict(provenance.inputs),
         versions=dict(provenance.versions),
@@ -166,13 +170,6 @@ def _complete(
     )
     store.write_manifest(folder, manifest)
     return manifest
-
-
-def _content(digests: Sequence[str], rerun: Rerun) -> str:
-    """Digest the rows read together with the stored column names, so that a renamed schema is another content."""
-    from harness.metrics.dia_sources import combine_digests
-
-    return digest_of([combine_digests(digests), list(rerun.tables["diaSource"].stored_columns)])
 
 
 def _run(

@@ -44,8 +44,10 @@ class Manifest:
         Names of the shard files.
     inputs
         Digest of all input datasets.
+    rows
+        Digest of the rows read, whatever they were stored in and under which names; empty where none was formed.
     content
-        Digest of the rows read, whatever they were stored in; empty where none was formed.
+        Digest of the rows and the names of all stored columns: two reruns of equal content are one.
     datasets
         Dataset UUIDs or content digests, by a readable name.
     versions
@@ -68,6 +70,7 @@ class Manifest:
     inputs: str
     content: str
     harness: str
+    rows: str = ""
     datasets: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     schema: str = ""

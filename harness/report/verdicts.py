@@ -107,12 +107,12 @@ def _sentences(verdicts: Sequence[Verdict], *, verbose: bool) -> list[str]:
         told = verdict.sentence.replace(verdict.metric, "…")
         alike.setdefault((verdict.state, verdict.rerun, told), []).append(verdict)
     lines = []
-    for (state, _, told), group in alike.items():
+    several = len({verdict.rerun for verdict in verdicts}) > 1
+    for (state, rerun, told), group in alike.items():
+        who = f"{state} {rerun}:" if several else state
         metrics = dict.fromkeys(verdict.metric for verdict in group)  # two checks may judge the same metric
         names = ", ".join(metrics)
-        lines.append(
-            f"{state} {told.replace('…', names, 1) if len(metrics) < 3 else f'{len(metrics)} metrics: {told}'}"
-        )
+        lines.append(f"{who} {told.replace('…', names, 1) if len(metrics) < 3 else f'{len(metrics)} metrics: {told}'}")
         if len(metrics) >= 3:
             lines.append(f"  metrics    {names}")
         lines += [f"  {line}" for line in group[0].details if verbose]

@@ -22,7 +22,7 @@ def test_tolerance_is_the_larger_of_the_two():
         (Unchanged(rtol=0.0, atol=0.5), "unchanged within 0.5"),
         (Unchanged(rtol=0.02, atol=3.0), "unchanged within 2 % or 3"),
         (Unchanged(rtol=0.0, atol=0.0), "unchanged within 0 %"),
-        (Within(low=0.0, high=0.5), "within 0 and 0.5"),
+        (Within(low=0.0, high=0.5), "within 0 to 0.5"),
         (Below(metric="template.psfFwhm.deep", for_at_least=0.95), "below template.psfFwhm.deep for at least 95 %"),
         (Above(value=0.0), "above 0"),
         (AgreesWith(metric="eotest.ptcGain", rtol=0.01), "agrees with eotest.ptcGain within 1 %"),

@@ -119,7 +119,7 @@ def test_relative_tolerance_around_zero_is_refused(measured):
 def test_value_outside_its_own_rule_is_refused(baseline, measured, entry):
     """A value that would fail the moment it is accepted is refused."""
     metrics = {"dia.a": entry(0.0, Within(low=0.0, high=0.0))}
-    with pytest.raises(UsageError, match=r"dia\.a = 3 would fail its own rule \(within 0 and 0\)"):
+    with pytest.raises(UsageError, match=r"dia\.a = 3 would fail its own rule \(within 0 to 0\)"):
         plan_acceptance(baseline.replaced(metrics=metrics), {"dia.a": measured("dia.a", 3.0)}, globs=["*"])
 
 

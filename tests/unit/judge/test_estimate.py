@@ -107,7 +107,23 @@ def test_nothing_against_nothing_has_the_counting_error(quantity):
 def test_one_visit_has_no_interval(quantity):
     """A single visit that changed says nothing about another one."""
     assert change(quantity([101]), quantity([100])).interval == Interval(-math.inf, math.inf)
-    assert level(quantity([101])).interval == Interval(-math.inf, math.inf)
+    assert level(quantity([101])).interval == Interval(0, math.inf)
+
+
+def test_impossible_values_are_no_part_of_an_interval(quantity):
+    """A count is not negative, and a share not above 1, however few visits there are."""
+    assert level(quantity([5, 300])).interval.low == 0
+    assert level(quantity([5, 30], [5, 90])).interval == Interval(0, 1)
+    assert level(quantity([-5, 300])).interval.low < 0
+
+
+def test_the_same_rows_are_no_coincidence(quantity):
+    """Equal small numbers in two visits may be chance, unless they were counted in the very same rows."""
+    ours, theirs = (replace(quantity([3, 0]), rows=rows) for rows in ("ab", "ab"))
+    assert change(ours, theirs).interval == Interval(0, 0)
+    assert change(ours, replace(theirs, rows="cd")).interval != Interval(0, 0)
+    assert change(replace(ours, rows=""), replace(theirs, rows="")).interval != Interval(0, 0)
+    assert change(ours, replace(quantity([3, 1]), rows="ab")).interval != Interval(0, 0)
 
 
 def test_one_number_with_its_own_uncertainty(quantity):

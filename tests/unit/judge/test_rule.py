@@ -1,8 +1,10 @@
 """The one rule, and what would decide."""
 
 import math
+from itertools import count
 
 import pytest
+from scipy import stats
 
 from harness.judge import Estimate, change, decide, more_units_needed
 from harness.model import Interval, VerdictState
@@ -29,14 +31,20 @@ def test_interval_inside_passes_and_outside_fails(low, high, state):
     assert decide(_estimate((low + high) / 2 if math.isfinite(low) else 0, low, high), Interval(-2, 2)) is state
 
 
+def _needed(times: float) -> int:
+    """Return how many visits more than 10 make Student's interval of a mean so many times narrower."""
+    of_ten = stats.t.ppf(0.9975, 9) / math.sqrt(10)
+    return next(n for n in count(10) if stats.t.ppf(0.9975, n - 1) / math.sqrt(n) * times <= of_ten) - 10
+
+
 @pytest.mark.parametrize(
     ("estimate", "acceptable", "more"),
     [
-        (_estimate(0, -4, 4), Interval(-2, 2), 30),  # twice as far as allowed: four times the visits
-        (_estimate(1, -1, 3), Interval(-2, 2), 30),
-        (_estimate(3, 1, 5), Interval(-2, 2), 30),
-        (_estimate(-3, -5, -1), Interval(-2, 2), 30),
-        (_estimate(1, -1, 3), Interval(-math.inf, 2), 30),
+        (_estimate(0, -4, 4), Interval(-2, 2), _needed(2)),
+        (_estimate(1, -1, 3), Interval(-2, 2), _needed(2)),
+        (_estimate(3, 1, 5), Interval(-2, 2), _needed(2)),
+        (_estimate(-3, -5, -1), Interval(-2, 2), _needed(2)),
+        (_estimate(1, -1, 3), Interval(-math.inf, 2), _needed(2)),
         (_estimate(0.1, -1.9, 2.05), Interval(-2, 2), 1),
         (_estimate(2, 1, 3), Interval(-2, 2), None),
         (_estimate(0, -4, 4), Interval(-1e-170, 1e-170), None),
@@ -49,7 +57,7 @@ def test_interval_inside_passes_and_outside_fails(low, high, state):
     ],
 )
 def test_how_many_more_visits_would_decide(estimate, acceptable, more):
-    """The number follows from the square root law; None where no number of visits is known to help."""
+    """The number follows from Student's interval; None where no number of visits is known to help."""
     assert more_units_needed(estimate, acceptable) == more
 
 
