@@ -107,6 +107,7 @@ def verify(
     from harness.verify import judge_with_pytest
 
     session = _session(tolerate_inconclusive=inconclusive == "warn", **asked)
+    session.resolve()
     _measure(session, workers)
     outcome = judge_with_pytest(session, checks, pytest_args)
     notes = [*outcome.problems, *(line for ref in session.refs if (line := not_judged(session, ref)))]

@@ -37,8 +37,8 @@ def fail(metric, *, rerun="w_2020_20", trouble="is 8 % higher", details=(), cont
         (
             [fail("a", context=("churn 9",)), fail("a", rerun="w_2020_24", context=("churn 9",))],
             [
-                "FAIL a is 8 % higher",
-                "FAIL a is 8 % higher",
+                "FAIL w_2020_20: a is 8 % higher",
+                "FAIL w_2020_24: a is 8 % higher",
                 "w_2020_20 as a whole:",
                 "  churn 9",
                 "w_2020_24 as a whole:",
