@@ -80,7 +80,7 @@ class CommandLine:
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert "Traceback" not in result.output
-        assert result.exit_code == code, result.output
+        assert result.exit_code == code, f"{result.stderr}\n{result.stdout[-2000:]}"
         return Answer(result)
 
     @property
