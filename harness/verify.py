@@ -53,11 +53,11 @@ class _Collector:
         self._outcome.verdicts += verdicts
         judged = any(verdict.state != "PASS" for verdict in verdicts)
         if report.failed and not judged:
-            self._outcome.problems.append(f"ERROR {report.nodeid}: {_last_line(report.longreprtext)}")
+            self._outcome.problems.append(f"ERROR {report.nodeid}: {_reason(report)}")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            self._outcome.problems.append(f"ERROR {report.nodeid}: {_last_line(report.longreprtext)}")
+            self._outcome.problems.append(f"ERROR {report.nodeid}: {_reason(report)}")
 
 
 def checks_folder() -> Path:
@@ -112,6 +112,12 @@ def judge_with_pytest(session: Session, checks: Path | None = None, pytest_args:
     if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR):
         raise UsageError(f"pytest could not run the checks in {checks}: {_last_line(heard.getvalue())}")
     return outcome
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Return what went wrong in one line: the exception, without what pytest shows of its operands."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return crash.message.splitlines()[0] if crash is not None else _last_line(report.longreprtext)
 
 
 def _last_line(text: str) -> str:
