@@ -66,6 +66,8 @@ class Estimate:
         What a change or ratio is against, over the same units; NaN when there is no other side.
     only_here, only_there
         How many units one side alone has; they were left out.
+    whole
+        The interval before impossible values were left out of it; None when none were.
     """
 
     value: float
@@ -76,6 +78,7 @@ class Estimate:
     reference: float = math.nan
     only_here: int = 0
     only_there: int = 0
+    whole: Interval | None = None
 
 
 def level(quantity: Quantity, confidence: float = CONFIDENCE) -> Estimate:
@@ -89,7 +92,8 @@ def level(quantity: Quantity, confidence: float = CONFIDENCE) -> Estimate:
         Coverage of the interval.
     """
     estimate = _level(quantity, confidence)
-    return replace(estimate, interval=clipped(estimate.interval, quantity.possible, estimate.value))
+    interval = clipped(estimate.interval, quantity.possible, estimate.value)
+    return replace(estimate, interval=interval, whole=estimate.interval)
 
 
 def _level(quantity: Quantity, confidence: float) -> Estimate:

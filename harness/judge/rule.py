@@ -48,7 +48,7 @@ def more_units_needed(estimate: Estimate, acceptable: Interval) -> int | None:
         0 when they have decided already.  None when no number of visits that anybody will see is known to decide: the
         interval is infinite, or the estimate lies all but on the border.
     """
-    value, seen, n_units = estimate.value, estimate.interval, estimate.n_units
+    value, seen, n_units = estimate.value, estimate.whole or estimate.interval, estimate.n_units
     if value in acceptable:
         reaches = [(value - seen.low, value - acceptable.low), (seen.high - value, acceptable.high - value)]
     elif value > acceptable.high:

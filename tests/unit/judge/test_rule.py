@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 from scipy import stats
 
-from harness.judge import Estimate, change, decide, more_units_needed
+from harness.judge import Estimate, change, decide, level, more_units_needed
 from harness.model import Interval, VerdictState
 
 
@@ -71,3 +71,10 @@ def test_so_many_more_visits_do_decide(quantity):
     acceptable = Interval(times * acceptable.low, times * acceptable.high)
     estimate = change(quantity(new * times), quantity(old * times))
     assert decide(estimate, acceptable) is VerdictState.PASS
+
+
+def test_more_visits_are_reckoned_from_the_whole_interval(quantity):
+    """That a share is not above 1 does not make two visits say more about it."""
+    estimate = level(quantity([10, 60], [100, 90]))
+    assert estimate.interval == Interval(0, 1)
+    assert more_units_needed(estimate, Interval(0, 0.05)) > 10
