@@ -165,5 +165,7 @@ def find_baseline(folder: Path, dataset: str) -> Path:
     if dataset not in names:
         near = get_close_matches(dataset, names, n=1)
         there = f"did you mean {near[0]}?" if near else f"there are: {', '.join(names) or 'none'}"
-        raise UsageError(f"there is no baseline of dataset {dataset!r} in {folder}; {there}")
+        raise UsageError(
+            f"there is no baseline of dataset {dataset!r} in {folder}; {there} (rerun-harness accept writes a new one)"
+        )
     return folder / f"{dataset}.json"

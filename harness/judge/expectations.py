@@ -26,8 +26,6 @@ __all__ = [
     "agrees_with",
     "below",
     "closes",
-    "is_self_comparison",
-    "not_measured",
     "unchanged",
     "within",
 ]
@@ -196,30 +194,6 @@ def closes(quantity: Quantity, n_ulp: float) -> Verdict:
     estimate = Estimate(value, Interval(value, value), 0.0, quantity.n_units, "exact comparison")
     allowed = f"at most {number(n_ulp)}"
     return case.judged(estimate, Interval(0, n_ulp), write=number, claim="", allowed=allowed, unit=quantity.metric.unit)
-
-
-def not_measured(metric: str, rerun: str, reason: str, *, expectation: str = "", unit: str = "") -> Verdict:
-    """Return the verdict about a number that is not there at all.
-
-    Parameters
-    ----------
-    metric, rerun
-        What should have been judged.
-    reason
-        Why there is no number.
-    expectation
-        The rule in words, where there is one.
-    unit
-        Unit of the metric.
-    """
-    sentence = f"{metric} was not measured in {rerun}: {reason}"
-    return Verdict(metric, rerun, VerdictState.NOT_MEASURED, expectation, math.nan, unit, sentence)
-
-
-def is_self_comparison(quantity: Quantity, reference: Quantity) -> bool:
-    """Return whether two quantities are the same metric of the very same input datasets, as far as that is known."""
-    same_metric = quantity.metric.name == reference.metric.name and quantity.data_id == reference.data_id
-    return same_metric and bool(quantity.inputs) and quantity.inputs == reference.inputs
 
 
 def _ordered(

@@ -70,7 +70,8 @@ def test_two_reruns_of_one_name(run, repository):
 def test_unknown_dataset_is_named(measured):
     """A dataset that is misspelt beside others is refused before anything is measured, with those that are there."""
     answer = measured("verify", "--rerun", JUNE, "--dataset", "hits2016", code=2)
-    assert answer.complaint.endswith("holds hits2015, not 'hits2016'; rerun-harness accept writes a new baseline")
+    assert answer.complaint.startswith("there is no baseline of dataset 'hits2016' in ")
+    assert answer.complaint.endswith("; did you mean hits2015? (rerun-harness accept writes a new one)")
 
 
 def test_several_baselines_need_a_choice(run):

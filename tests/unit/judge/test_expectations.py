@@ -11,12 +11,10 @@ from harness.judge import (
     above,
     agrees_with,
     below,
-    is_self_comparison,
-    not_measured,
     unchanged,
     within,
 )
-from harness.model import DataId, Interval, VerdictState
+from harness.model import Interval, VerdictState
 
 PASS, FAIL, INCONCLUSIVE = VerdictState.PASS, VerdictState.FAIL, VerdictState.INCONCLUSIVE
 NOT_MEASURED, NOT_COMPARABLE = VerdictState.NOT_MEASURED, VerdictState.NOT_COMPARABLE
@@ -201,20 +199,3 @@ def test_one_count_of_a_complete_table_is_judged_as_it_is(quantity):
     """Duplicate rows are a census: none passes, a single one fails."""
     assert within(quantity([0], units=[-1], census=True), 0, 0).state is PASS
     assert within(quantity([1], units=[-1], census=True), 0, 0).state is FAIL
-
-
-def test_number_that_is_not_there(quantity):
-    """A metric that nobody measured is a verdict too."""
-    verdict = not_measured("dia.numSources", "w_2020_24", "the diaSource table is missing", unit="ct")
-    assert verdict.state is NOT_MEASURED
-    assert verdict.sentence == "dia.numSources was not measured in w_2020_24: the diaSource table is missing"
-
-
-def test_self_comparison_is_known_by_its_inputs(quantity):
-    """The same metric of the same input datasets is one and the same thing; unknown inputs prove nothing."""
-    april = quantity([1, 2], inputs="a", rerun="april")
-    assert is_self_comparison(quantity([1, 2], inputs="a", rerun="june"), april)
-    assert not is_self_comparison(quantity([1, 2], inputs="b", rerun="june"), april)
-    assert not is_self_comparison(quantity([1, 2], rerun="june"), quantity([1, 2], rerun="april"))
-    assert not is_self_comparison(quantity([1, 2], inputs="a", name="dia.numGoodSources"), april)
-    assert not is_self_comparison(quantity([1, 2], inputs="a", data_id=DataId(visit=1)), april)
