@@ -140,8 +140,11 @@ class Measurements:
         above, below = (_select(self._by_metric.get(part, _EMPTY), data_id) for part in (over, under))
         keys = [rows["visit"] * 4096 + rows["detector"] for rows in (above, below)]
         is_split = all(rows["visit"].size and rows["visit"][0] != WHOLE_RERUN for rows in (above, below))
+        apart = f"{over} and {under} have no data ID in common"
         if is_split and not np.array_equal(*keys):
             both = np.intersect1d(*keys)
+            if not both.size:
+                return np.empty(0, np.int64), np.empty(0), np.empty(0), apart
             above, below = (
                 {column: values[np.isin(key, both)] for column, values in rows.items()}
                 for key, rows in zip(keys, (above, below), strict=True)
@@ -151,7 +154,7 @@ class Measurements:
         others, (denominator,) = _by_unit(below["visit"], below["numerator"])
         if not np.array_equal(units, others):
             units, numerator, denominator = np.empty(0, np.int64), np.empty(0), np.empty(0)
-            details.append(f"{over} and {under} have no data ID in common")
+            details.append(apart)
         return units, numerator, denominator, next(filter(None, details), "")
 
 
