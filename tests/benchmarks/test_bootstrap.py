@@ -1,6 +1,6 @@
 """The cluster bootstrap of 84 visits × 50 metrics × 10,000 draws, beside the loop that a notebook writes.
 
-``--benchmark-disable`` runs everything once and small.  Nothing here asserts a time; the agreement of both is asserted.
+Where nothing is timed, everything runs once and small.  Nothing here asserts a time; the agreement of both is asserted.
 """
 
 from __future__ import annotations
@@ -24,10 +24,9 @@ N_VISITS, N_METRICS = 84, 50
 
 
 @pytest.fixture
-def size(request: pytest.FixtureRequest) -> tuple[int, int]:
+def size(full_size: bool) -> tuple[int, int]:
     """Return metrics and draws: few of both when nothing is timed."""
-    disabled = request.config.getoption("benchmark_disable", default=False)
-    return (3, 2000) if disabled else (N_METRICS, DRAWS)
+    return (N_METRICS, DRAWS) if full_size else (3, 2000)
 
 
 @pytest.fixture
