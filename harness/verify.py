@@ -101,7 +101,15 @@ def judge_with_pytest(session: Session, checks: Path | None = None, pytest_args:
     folder = checks if checks.is_dir() else checks.parent
     # The checks stand by themselves: no ini file or conftest above them has a say in a verdict.
     isolation = ["-c", os.devnull, "--rootdir", str(folder), "--confcutdir", str(folder), "-p", "no:cacheprovider"]
-    arguments = [str(checks), *isolation, "--import-mode=importlib", *session.request.as_options(), *pytest_args]
+    swift = ["-p", "no:unraisableexception"]  # collects all garbage several times, to warn where nobody reads it
+    arguments = [
+        str(checks),
+        *isolation,
+        *swift,
+        "--import-mode=importlib",
+        *session.request.as_options(),
+        *pytest_args,
+    ]
     heard = io.StringIO()
     with redirect_stdout(heard), redirect_stderr(heard):
         code = pytest.main(arguments, plugins=[_Collector(outcome)])
