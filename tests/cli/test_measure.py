@@ -50,10 +50,10 @@ def test_globs_choose_metrics(measured):
     assert all(name.startswith("churn.") or "Flux" in name for name in answer.rows)
 
 
-def test_churn_is_measured_against_the_reference_asked_for(run):
+def test_churn_is_measured_against_the_reference_asked_for(measured):
     """With ``--reference`` the exchange is measured, and is the survey's truth."""
     churn = load_survey().churn_truth()[APRIL, MAY]
-    answer = run("measure", "--rerun", MAY, "--reference", APRIL, "--metric", "churn.num*", "--format", "json")
+    answer = measured("measure", "--rerun", MAY, "--reference", APRIL, "--metric", "churn.num*", "--format", "json")
     values = [answer.rows[f"churn.{name}"]["value"] for name in ("numMatched", "numLost", "numGained")]
     assert values == [churn.matched, churn.lost, churn.gained]
 

@@ -79,6 +79,7 @@ def test_self_test_finds_no_exchange(measured):
     assert values["churn.medianOffset"] == 0
 
 
+@pytest.mark.slow
 def test_self_test_passes_every_check(measured):
     """And every expectation holds, none of them for want of a number."""
     answer = measured("verify", "--rerun", MAY, "--reference", MAY, "--self-test", "--format", "json")
