@@ -65,7 +65,8 @@ def not_judged(session: Session, ref: RerunRef) -> str:
     if not names:
         return ""
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return f"not judged, as baseline {session.dataset} says nothing of them: {', '.join(names[:5])}{more}"
+    of = f" of {ref.name}" if len(session.refs) > 1 else ""
+    return f"not judged{of}, as baseline {session.dataset} says nothing of them: {', '.join(names[:5])}{more}"
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
