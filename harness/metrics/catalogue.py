@@ -44,6 +44,7 @@ def metric_catalogue(settings: Settings) -> Mapping[str, Metric]:
         *_object_counts(settings),
         *_ratios(settings),
         *_flags(settings),
+        *_coverage(),
         *_bookkeeping(),
         *_sanity(),
         *_parts(),
@@ -144,6 +145,12 @@ def _flags(settings: Settings) -> Iterator[Metric]:
         "dia_flags",
         others=sorted(set(settings.flag_set.flags).difference(PIXEL_FLAGS)),
     )
+
+
+def _coverage() -> Iterator[Metric]:
+    """Yield what tells that a visit or detector is missing, which no change paired by visit can."""
+    yield _census("numVisits", "Visits that have DIA sources, or a catalogue without any.", "dia_coverage")
+    yield _census("numCatalogs", "Visits and detectors that do.", "dia_coverage")
 
 
 def _bookkeeping() -> Iterator[Metric]:

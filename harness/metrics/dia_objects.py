@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.errors import NotMeasuredError
+from harness.metrics.data_ids import whole_rerun
 from harness.metrics.flag_sets import good_mask
 from harness.metrics.keyed_rows import keyed_rows, rows_table
 from harness.metrics.sphere import NEIGHBOURS, cell_keys, convex_polygons, unit_vectors
@@ -101,6 +102,7 @@ def object_rows(
     keys = _data_ids(ranked, expected)
     return rows_table(
         [
+            *_coverage(keys),
             *_counted(keys, ranked, associated, made, flags_missing),
             *_met_again(keys, associated, made, regions),
             *_books(associated, objects),
@@ -285,11 +287,18 @@ def _corners(keys: pl.DataFrame, regions: pa.Table | None) -> NDArray[np.float64
     return corners.reshape(-1, 4, 2)
 
 
+def _coverage(keys: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Count the visits and catalogues of the whole rerun: what is paired by visit cannot miss one."""
+    whole = whole_rerun()
+    yield keyed_rows("dia.numVisits", whole, np.array([keys["visit"].n_unique()], float))
+    yield keyed_rows("dia.numCatalogs", whole, np.array([keys.height], float))
+
+
 def _books(associated: pl.DataFrame, objects: pa.Table | None) -> Iterator[pl.DataFrame]:
     """Check the object table against the sources, for the whole rerun."""
     import polars as pl
 
-    whole = pl.DataFrame({"visit": [None], "detector": [None], "band": [None]})
+    whole = whole_rerun()
     if objects is None:
         for name in _BOOKS:
             yield keyed_rows(f"dia.{name}", whole, *_unknown(1, "this rerun has no DIA object table"))

@@ -125,8 +125,9 @@ def test_visit_and_detector_swapped(judge, tables):
     visit, detector = _column(sources, "visit"), _column(sources, "detector")
     sources = column_set(sources, "detector", (visit - 900000).astype(np.int16))
     tables["diaSource"] = column_set(sources, "visit", detector.astype(np.int64))
-    answer = judge(tables, code=3)
+    answer = judge(tables)
     assert answer.states["dia.numSources"] == answer.states["churn.fracLost"] == "NOT_COMPARABLE"
+    assert answer.states["dia.numVisits"] == "FAIL"
 
 
 # Wrong flag set.
@@ -188,6 +189,16 @@ def test_duplicated_rows(judge, tables):
     failed = _failed(judge(tables))
     assert failed["dia.numDuplicateIds"].startswith(f"dia.numDuplicateIds = {again.num_rows} (allowed 0 to 0)")
     assert failed.keys() <= {"dia.numDuplicateIds", "dia.numMiscountedObjects"}
+
+
+def test_lost_visit(judge, tables):
+    """A visit that was never processed has no pair to be compared with; the count of visits says so."""
+    for name in ("diaSource", "source"):
+        visits = tables[name]["visit"]
+        tables[name] = tables[name].filter(pc.not_equal(visits, pc.max(visits)))
+    failed = _failed(judge(tables))
+    assert failed["dia.numVisits"].startswith("dia.numVisits = 23, -4.2 % against w_2020_20")
+    assert failed["dia.numCatalogs"].startswith("dia.numCatalogs = 138, ")
 
 
 def test_rows_that_were_never_written(judge, tables):

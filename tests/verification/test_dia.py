@@ -7,6 +7,11 @@ differ.
 from __future__ import annotations
 
 
+def test_no_visit_is_missing(rerun, dia_coverage, expect):
+    """A rerun covers what was covered before: changes are paired by visit, and a lost visit has no pair."""
+    expect(rerun[dia_coverage]).unchanged()
+
+
 def test_dia_counts_are_unchanged(rerun, dia_count, expect):
     """A rerun finds as many sources and objects as before."""
     expect(rerun[dia_count]).unchanged()

@@ -249,7 +249,7 @@ def test_only_current_versions_count_and_repeated_exports_once():
 def test_no_object_table_is_not_a_balanced_book():
     """Without an object table its numbers are NaN and say why; what the sources tell is still counted."""
     rows = Survey(seed=11).rows(objects=None)
-    books = whole(rows)
+    books = whole(rows).drop(["numVisits", "numCatalogs"])
     assert len(books) == 4
     assert books["numerator"].isna().all()
     assert set(books["detail"]) == {"this rerun has no DIA object table"}
@@ -334,7 +334,7 @@ def test_no_source_at_all_is_counted_where_it_is_expected():
     survey = Survey(seed=17)
     rows = survey.rows(sources=survey.sources.iloc[:0], objects=survey.objects.iloc[:0], expected=[(500, 3)])
     assert by_detector(rows).loc[(500, 3), "numObjects"] == 0
-    assert (whole(rows)["numerator"] == 0).all()
+    assert (whole(rows)["numerator"].drop(["numVisits", "numCatalogs"]) == 0).all()
 
 
 def test_a_source_without_a_visit_is_refused():
@@ -363,3 +363,13 @@ def test_ratios_have_a_denominator_and_counts_have_none():
         metric = catalogue.get(f"dia.{name}")
         if metric is not None:
             assert has == (metric.reduce == "ratio"), name
+
+
+def test_visits_and_catalogues_are_counted_with_those_that_are_empty():
+    """A visit without sources is covered; a visit without a catalogue is not."""
+    survey = Survey(seed=8)
+    there = survey.sources[["visit", "detector"]].drop_duplicates()
+    visit = int(there["visit"].max()) + 1
+    counted = whole(survey.rows(expected=[(visit, 3), (visit, 4), tuple(there.iloc[0])]))["numerator"]
+    assert counted["numVisits"] == there["visit"].nunique() + 1
+    assert counted["numCatalogs"] == len(there) + 2
