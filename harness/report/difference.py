@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
-from harness.report.listing import Column, Listing, number
+from harness.report.listing import Column, Listing, number, relative_change
 
 if TYPE_CHECKING:
     from harness.judge.quantity import Quantity
@@ -81,18 +81,10 @@ def _row(quantity: Quantity, reference: Any) -> dict[str, Any]:
     return {
         **row,
         "reference": base,
-        "change": _relative(estimate.value, base),
-        "between": f"{_relative(interval.low, base)} … {_relative(interval.high, base)}",
+        "change": relative_change(estimate.value, base),
+        "between": f"{relative_change(interval.low, base)} … {relative_change(interval.high, base)}",
         "shown": shown,
         "low": interval.low,
         "high": interval.high,
         "visits": estimate.n_units,
     }
-
-
-def _relative(change: float, base: float) -> str:
-    if change == 0:
-        return "0"
-    if not math.isfinite(change):
-        return number(change)
-    return f"{100 * change / abs(base):+.2f} %" if base else f"{change:+.6g}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Column", "Format", "Listing", "number", "print_listing"]
+__all__ = ["Column", "Format", "Listing", "number", "print_listing", "relative_change"]
 
 Format = Literal["table", "json", "md"]
 
@@ -26,6 +26,15 @@ def number(value: float) -> str:
     if value == int(value) and abs(value) < 1e15:
         return str(int(value))
     return f"{value:.6g}"
+
+
+def relative_change(change: float, base: float) -> str:
+    """Format a change for reading: in percent of what it started from, or as it is where that is 0."""
+    if change == 0:
+        return "0"
+    if not math.isfinite(change):
+        return number(change)
+    return f"{100 * change / abs(base):+.2f} %" if base else f"{change:+.6g}"
 
 
 @final

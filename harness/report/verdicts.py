@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from harness.model import VerdictState
-from harness.report.listing import Column, Listing, number
+from harness.report.listing import Column, Listing, number, relative_change
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -140,7 +140,7 @@ def _row(verdict: Verdict) -> dict[str, Any]:
     change = verdict.value - reference
     return {
         **asdict(verdict),
-        "change": _signed(change, reference),
+        "change": "" if math.isnan(change) else relative_change(change, reference),
         "allowed": "" if acceptable is None else _allowed(acceptable),
     }
 
@@ -152,11 +152,3 @@ def _allowed(acceptable: Interval) -> str:
     if math.isinf(acceptable.high) and 0 < acceptable.low < sys.float_info.min:
         return "> 0"
     return f"{number(acceptable.low)} … {number(acceptable.high)}"
-
-
-def _signed(change: float, reference: float) -> str:
-    if change != change:  # no reference, no change  # noqa: PLR0124
-        return ""
-    if change == 0:
-        return "0"
-    return f"{100 * change / abs(reference):+.2f} %" if reference else f"{change:+.6g}"
