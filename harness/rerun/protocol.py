@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Protocol, final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
     import pyarrow as pa
 
     from harness.model import Provenance
 
-__all__ = ["Partition", "Rerun", "RerunRef", "Table"]
+__all__ = ["FlatExposure", "Flats", "Partition", "Rerun", "RerunRef", "Table"]
 
 
 @final
@@ -104,6 +106,63 @@ class Table(Protocol):
         """Yield the same rows as `read`, in batches, so that memory does not grow with the table."""
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class FlatExposure:
+    """A raw flat of one detector, unread.
+
+    Attributes
+    ----------
+    exposure
+        Number of the exposure.
+    detector, detector_name
+        Number and full name (``R22_S11``) of the detector.
+    exposure_time
+        Seconds.
+    pair
+        What the two flats of a recorded pair have in common; empty when nothing records it.
+    sequence
+        Place in the order of taking, with gaps where other exposures were taken; -1 when unknown.
+    photo_charge
+        Charge of the monitoring photodiode, C; NaN when unknown.
+    ref
+        What `Flats.local` finds its file by.
+    inputs
+        Dataset UUID or digest of the content.
+    """
+
+    exposure: int
+    detector: int
+    detector_name: str
+    exposure_time: float
+    pair: str
+    sequence: int
+    photo_charge: float
+    ref: str
+    inputs: str
+
+
+class Flats(Protocol):
+    """The raw flats of a rerun, listed but not read."""
+
+    @property
+    def exposures(self) -> Sequence[FlatExposure]:
+        """All raw flats, in order of detector and exposure."""
+
+    @property
+    def biases(self) -> Mapping[int, FlatExposure]:
+        """The bias of each detector that has one: an image of the segments, without an overscan level."""
+
+    def local(self, ref: str) -> AbstractContextManager[Path]:
+        """Return a local file for the ``ref`` of an exposure or bias; a remote one is fetched for the while.
+
+        Raises
+        ------
+        harness.errors.BrokenFileError
+            When it is missing.
+        """
+
+
 class Rerun(Protocol):
     """One processing run, wherever it is stored."""
 
@@ -132,6 +191,22 @@ class Rerun(Protocol):
             ``instrument`` (string), ``visit`` (int64), ``detector`` (int32), ``band`` (string), ``area`` (deg²),
             ``width`` and ``height`` (pixel), ``corners`` (list of 4 × (ra, dec) in degrees, flat, 8 numbers).
             What is not known is null.
+        """
+
+    @property
+    def flats(self) -> Flats | None:
+        """The raw flats, or None when the rerun has none."""
+
+    def amplifiers(self) -> pa.Table | None:
+        """Return what is known of the amplifiers from elsewhere (an EO test), one row per amplifier, or None.
+
+        Returns
+        -------
+        amplifiers : `pyarrow.Table` or `None`
+            ``detector`` (int32), ``detectorName`` (string), ``amplifier`` (string, such as ``C10``), ``ptcGain`` and
+            ``gain`` (e-/adu; of a photon transfer curve, and of another method such as Fe55), ``readNoise`` (e-),
+            ``saturation`` (adu), ``fullWell`` (e-), ``a00`` (1/e-), ``turnoff`` (adu).  What is not known is null;
+            what a file writes in place of a number (0, -1, 1.0) is passed on as it stands.
         """
 
     def provenance(self) -> Provenance:
