@@ -94,6 +94,17 @@ class ApdbRerun:
     def regions(self) -> None:
         """Return None: an APDB knows nothing of detectors."""
 
+    @property
+    def flats(self) -> None:
+        """None: an APDB knows nothing of flats."""
+
+    def amplifiers(self) -> None:
+        """Return None: an APDB knows nothing of amplifiers."""
+
+    @property
+    def curves(self) -> None:
+        """None: an APDB knows nothing of flats."""
+
     def provenance(self) -> Provenance:
         """Return what the rerun was made from and by."""
         inputs = {

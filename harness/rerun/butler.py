@@ -88,6 +88,17 @@ class ButlerRerun:
                 return regions_from_table(stored, self.instrument)
         return self._recorded_regions()
 
+    @property
+    def flats(self) -> None:
+        """None: raw flats are not read yet."""
+
+    def amplifiers(self) -> None:
+        """Return None: EO results are not read yet."""
+
+    @property
+    def curves(self) -> None:
+        """None: raw flats are not read yet."""
+
     def provenance(self) -> Provenance:
         """Return what the rerun was made from and by."""
         inputs = {

@@ -92,6 +92,17 @@ class FileRerun:
                 regions = regions.set_column(index, name, regions[name].fill_null(size))
         return regions
 
+    @property
+    def flats(self) -> None:
+        """None: raw flats are not read yet."""
+
+    def amplifiers(self) -> None:
+        """Return None: EO results are not read yet."""
+
+    @property
+    def curves(self) -> None:
+        """None: raw flats are not read yet."""
+
     def provenance(self) -> Provenance:
         """Return what the rerun was made from and by."""
         inputs = {

@@ -209,5 +209,13 @@ class Rerun(Protocol):
             what a file writes in place of a number (0, -1, 1.0) is passed on as it stands.
         """
 
+    @property
+    def curves(self) -> pa.Table | None:
+        """Photon transfer curves that somebody else measured, or None.
+
+        Columns are those of `harness.metrics.ptc.curve.curve_schema`, a row per detector, amplifier and pair of flats.
+        What is not known is null.
+        """
+
     def provenance(self) -> Provenance:
         """Return what the rerun was made from and by."""
