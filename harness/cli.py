@@ -157,6 +157,7 @@ def diff(rerun: str, reference: str | None, workers: int, fmt: Format, **asked: 
 @click.option("--atol", type=click.FloatRange(min=0), help="Absolute tolerance of new entries, in the metric's unit.")
 @click.option("--low", type=float, help="With --high: the interval in which the value has to lie, instead.")
 @click.option("--high", type=float, help="See --low.")
+@click.option("--agrees-with", metavar="METRIC", help="With --rtol: the estimate it has to agree with, instead.")
 @click.option("--better", type=click.Choice(["lower", "higher"]), help="A change in this direction is no failure.")
 @click.option("--remove", is_flag=True, help="Remove the entries of metrics that RERUN does not have.")
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
@@ -171,7 +172,7 @@ def accept(rerun: str, globs: tuple[str, ...], workers: int, fmt: Format, **aske
     from harness.report.acceptance import accept_plan, plan_rerun
 
     story = {name: asked.pop(name) for name in ("reason", "ticket", "by", "allow_ci")}
-    numbers = {name: asked.pop(name) for name in ("rtol", "atol", "low", "high")}
+    numbers = {name: asked.pop(name) for name in ("rtol", "atol", "low", "high", "agrees_with")}
     remove, dry_run, better = asked.pop("remove"), asked.pop("dry_run"), asked.pop("better")
     session = _session(reruns=(rerun,), **asked)
     _measure(session, workers)

@@ -87,6 +87,10 @@ class Metric:
         Everything that changes what the number means (flag list, match radius, clip).
     census
         Whether the value is complete by construction (a count of broken rows), so that it has no sampling error.
+    per
+        The independent unit: sources of one visit share its seeing and sky; an amplifier has electronics of its own.
+    offset
+        Name of the metric that holds its predicted fractional offset from the true value, where physics gives one.
     """
 
     name: str
@@ -96,6 +100,8 @@ class Metric:
     reduce: Literal["sum", "ratio"] = "sum"
     definition: Mapping[str, Any] = field(default_factory=dict)
     census: bool = False
+    per: Literal["visit", "amplifier"] = "visit"
+    offset: str = ""
 
     @property
     def definition_digest(self) -> str:
@@ -133,6 +139,8 @@ class Measurement:
         What a reader needs beside the number: names of columns, the reason for a NaN.
     units
         Digest of the set of independent units; two numbers with the same digest rest on the same visits.
+    parts
+        The same for each amplifier alone, where each has its own.
     """
 
     metric: str
@@ -146,6 +154,7 @@ class Measurement:
     data_id: DataId = field(default_factory=DataId)
     detail: str = ""
     units: str = ""
+    parts: tuple[Measurement, ...] = ()
 
     @property
     def is_measured(self) -> bool:
@@ -195,6 +204,8 @@ class Verdict:
     ----------
     metric, rerun
         What was judged.
+    place
+        The data ID it was judged for, in words; empty for the whole rerun.
     state
         What was shown.
     expectation
@@ -234,6 +245,7 @@ class Verdict:
     n_units: int = 0
     details: tuple[str, ...] = ()
     context: tuple[str, ...] = ()
+    place: str = ""
 
 
 @final

@@ -36,6 +36,9 @@ _VERDICTS: pytest.StashKey[list[Verdict]] = pytest.StashKey()
 #: The attribute of a test report that takes verdicts from a worker to the process that collects them.
 _CARRIED = "harness_verdicts"
 
+#: The value of an argument that has none: no metric of the group, or no amplifier, is to be judged.
+_NOTHING = object()
+
 _OPTIONS = {
     "repo": "Butler repository, APDB URL or folder with a rerun.toml (default: the embedded repository)",
     "reference": "rerun to compare with (default: the one the baseline was accepted from)",
@@ -94,9 +97,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         names = [ref.name for ref in session.refs]
         metafunc.parametrize("rerun", list(session.refs), ids=names, indirect=True, scope="session")
         for group in sorted(session.groups & set(metafunc.fixturenames)):
-            metafunc.parametrize(group, session.metrics_of(group))
+            metafunc.parametrize(group, session.metrics_of(group) or [_NOTHING])
+        if "amplifier" in metafunc.fixturenames:
+            places = session.amplifiers
+            ids = ["-".join(map(str, place.values())) or None for place in places]
+            metafunc.parametrize("amplifier", places or [_NOTHING], ids=ids or None)
     except HarnessError as fault:
         raise pytest.UsageError(str(fault)) from None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out checks that have nothing to judge: no rerun holds their input, and no baseline expects it."""
+    session = config.stash.get(_SESSION, None)
+    if session is None:
+        return
+    idle = [item for item in items if _NOTHING in getattr(getattr(item, "callspec", None), "params", {}).values()]
+    if idle:
+        config.hook.pytest_deselected(items=idle)
+        left_out = set(idle)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 from harness.errors import HarnessError, SelfComparisonError, UsageError
-from harness.model import VerdictState
+from harness.model import DataId, VerdictState
 from harness.rerun.protocol import RerunRef
 
 if TYPE_CHECKING:
@@ -105,9 +105,12 @@ class Session:
             return None  # judging needs measurements, not the repository they came from
 
     def _is_measured(self, ref: RerunRef) -> bool:
-        from harness.measure.tasks import DIA
+        return self._manifest(ref) is not None
 
-        return self.store.read_manifest(self.store.folder(ref, DIA), asdict(self.settings)) is not None
+    def _manifest(self, ref: RerunRef) -> Manifest | None:
+        from harness.measure.run import OWN
+
+        return self.store.read_manifest(self.store.folder(ref, OWN), asdict(self.settings))
 
     @cached_property
     def baseline_folder(self) -> Path:
@@ -258,9 +261,49 @@ class Session:
         from harness.measure.catalogue import DEFECT_GROUPS
 
         members = [name for name, metric in self.catalogue.items() if metric.group == group]
+        if not self._applies(group):
+            return []
         if self.baseline is None or group in DEFECT_GROUPS:
             return members
         return [name for name in members if name in self.baseline.metrics]
+
+    @property
+    def amplifiers(self) -> list[DataId]:
+        """The amplifiers of all reruns and the reference; one without a name when nothing was measured yet."""
+        if not self._applies("ptc_gain"):
+            return []
+        refs = self.refs if self.reference is None else (*self.refs, self.reference)
+        found = dict.fromkeys(place for ref in refs for place in self.measurements(ref).amplifiers)
+        return list(found) or [DataId()]
+
+    def _applies(self, group: str) -> bool:
+        """Whether a group of metrics is judged: where a rerun holds its input, or the baseline expects it.
+
+        Of a rerun that has not been measured nobody knows what it holds: then every check runs, and says so.
+        """
+        from harness.measure.families import FAMILIES
+
+        family = next(family for family in FAMILIES if group in family.groups)
+        return self._judged_families is None or family.name in self._judged_families
+
+    @cached_property
+    def _judged_families(self) -> frozenset[str] | None:
+        from harness.measure.families import FAMILIES
+
+        manifests = [self._manifest(ref) for ref in self.refs]
+        found = {name for manifest in manifests if manifest is not None for name in manifest.families}
+        if self.baseline is not None:
+            groups = {self.catalogue[name].group for name in self.baseline.metrics if name in self.catalogue}
+            found |= {family.name for family in FAMILIES if family.groups & groups}
+        return frozenset(found) or None
+
+    def tables(self, ref: RerunRef, name: str) -> list[pa.Table]:
+        """Return the further tables that were kept with a rerun's measurements, such as ``curves``."""
+        from harness.measure.run import OWN
+
+        manifest = self._manifest(ref)
+        folder = self.store.folder(ref, OWN)
+        return [] if manifest is None else self.store.read_tables(folder, manifest.shards, name)
 
     def unexpected(self, ref: RerunRef) -> list[str]:
         """Return the metrics measured of a rerun of which the baseline expects nothing."""
@@ -289,11 +332,10 @@ class Session:
 
         from harness.measure.catalogue import all_ratios
         from harness.measure.measurements import Measurements
-        from harness.measure.run import pair_suite
-        from harness.measure.tasks import DIA
+        from harness.measure.run import OWN, pair_suite
         from harness.metrics.rows import rows_schema
 
-        suites = [DIA]
+        suites = [OWN]
         if self.reference is not None and ref in self.refs:
             suites.append(pair_suite(self.reference))
         found = []
@@ -302,7 +344,7 @@ class Session:
             manifest = self.store.read_manifest(folder, asdict(self.settings))
             if manifest is not None:
                 found.append((manifest, self.store.read_shards(folder, manifest.shards)))
-        if not found or found[0][0].suite != DIA:
+        if not found or found[0][0].suite != OWN:
             return Measurements(ref.name, None, rows_schema().empty_table(), self.catalogue, all_ratios())
         rows = pa.concat_tables([rows for _, rows in found])
         return Measurements(ref.name, found[0][0], rows, self.catalogue, all_ratios())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, assert_never, final
 
 import numpy as np
 
-from harness.baseline.model import Above, AgreesWith, Below, Closes, Unchanged, Within
+from harness.baseline.model import Above, AgreesWith, Below, Closes, Unchanged, Within, amplifier_key
 from harness.judge import expectations
 from harness.judge.accepted import Accepted
 from harness.judge.acknowledge import acknowledged
@@ -77,7 +77,7 @@ class Verification:
             name = quantity.metric.name
             return self._reference[name, quantity.data_id] if quantity.data_id else self._reference[name]
         entry = self._entry(quantity)
-        return None if entry is None or quantity.data_id else self._accepted(entry)
+        return None if entry is None else self._accepted(entry, quantity)
 
     def unchanged(self, quantity: Quantity, *, rtol: float | None = None, atol: float | None = None) -> Verdict:
         """Judge the change against the reference, else the baseline, by the baseline's tolerance or the one given."""
@@ -92,8 +92,11 @@ class Verification:
         return self._finish(quantity, expectations.above(quantity, other, for_at_least=for_at_least))
 
     def agrees_with(self, quantity: Quantity, other: Quantity, *, rtol: float, predicted: float = 0.0) -> Verdict:
-        """Judge whether the ratio of two estimates is ``1 + predicted``, within ``rtol``."""
-        return self._finish(quantity, expectations.agrees_with(quantity, other, rtol=rtol, predicted=predicted))
+        """Judge whether the ratio of two estimates is ``1 + predicted``, within ``rtol``.
+
+        Offsets that the metrics themselves predict (`harness.model.Metric.offset`) are removed first.
+        """
+        return self._finish(quantity, self._agrees_with(quantity, other, rtol, predicted))
 
     def within(self, quantity: Quantity, low: float, high: float) -> Verdict:
         """Judge whether the value itself lies in a closed interval."""
@@ -127,11 +130,11 @@ class Verification:
             case Within() as rule:
                 return expectations.within(quantity, rule.low, rule.high)
             case Below() as rule:
-                return expectations.below(quantity, self._other(rule), for_at_least=rule.for_at_least)
+                return expectations.below(quantity, self._other(quantity, rule), for_at_least=rule.for_at_least)
             case Above() as rule:
-                return expectations.above(quantity, self._other(rule), for_at_least=rule.for_at_least)
+                return expectations.above(quantity, self._other(quantity, rule), for_at_least=rule.for_at_least)
             case AgreesWith() as rule:
-                return expectations.agrees_with(quantity, self._rerun[rule.metric], rtol=rule.rtol)
+                return self._agrees_with(quantity, self._beside(quantity, rule.metric), rule.rtol)
             case Closes() as rule:
                 return expectations.closes(quantity, rule.ulp)
             case unknown:
@@ -152,7 +155,8 @@ class Verification:
             return redefined
         reference = self.other_side(quantity)
         if reference is None:
-            return self._not_comparable(quantity, "there is no reference rerun; name one with --reference")
+            where = f" that has {quantity.data_id}" if quantity.data_id else ""
+            return self._not_comparable(quantity, f"there is no reference rerun{where}; name one with --reference")
         return expectations.unchanged(quantity, reference, rtol=rtol or 0.0, atol=atol or 0.0, direction=direction)
 
     def _entry(self, quantity: Quantity) -> Entry | None:
@@ -177,21 +181,34 @@ class Verification:
         where = f"there is no {named}" if self._baseline is None else f"{named} has no entry for it"
         return f"{where}; accept one with rerun-harness accept {self._rerun.rerun} {name} --rtol … --reason …"
 
-    def _accepted(self, entry: Entry) -> Accepted:
+    def _accepted(self, entry: Entry, quantity: Quantity) -> Accepted | None:
         story = self._acceptance(entry)
+        part = entry.amplifiers.get(amplifier_key(quantity.data_id)) if quantity.data_id else entry
+        if part is None:
+            return None
         return Accepted(
-            entry.value,
-            entry.uncertainty,
+            part.value,
+            part.uncertainty,
             entry.unit,
             entry.definition,
-            n_units=story.visits,
+            n_units=1 if quantity.data_id else story.visits,
             rerun=story.rerun,
             story=_told(entry, story),
-            units_digest=entry.units,
+            units_digest="" if quantity.data_id else entry.units,
         )
 
-    def _other(self, rule: Below | Above) -> Quantity | float:
-        return self._rerun[rule.metric] if rule.metric is not None else float(rule.value or 0)
+    def _other(self, quantity: Quantity, rule: Below | Above) -> Quantity | float:
+        return self._beside(quantity, rule.metric) if rule.metric is not None else float(rule.value or 0)
+
+    def _beside(self, quantity: Quantity, name: str) -> Quantity:
+        """Return another metric of the rerun for the same data ID."""
+        return self._rerun[name, quantity.data_id] if quantity.data_id else self._rerun[name]
+
+    def _agrees_with(self, quantity: Quantity, other: Quantity, rtol: float, predicted: float = 0.0) -> Verdict:
+        ours, theirs = (
+            None if not side.metric.offset else self._beside(side, side.metric.offset) for side in (quantity, other)
+        )
+        return expectations.agrees_with(quantity, other, rtol=rtol, predicted=predicted, offsets=(ours, theirs))
 
     def _redefined(self, quantity: Quantity, entry: Entry) -> Verdict | None:
         """Refuse a number that means something else than the accepted one."""
@@ -207,7 +224,10 @@ class Verification:
         metric = quantity.metric
         sentence = f"{metric.name} of {quantity.rerun} cannot be judged: {reason}"
         state = VerdictState.NOT_COMPARABLE
-        return Verdict(metric.name, quantity.rerun, state, "unchanged", quantity.value, metric.unit, sentence)
+        return Verdict(
+            *(metric.name, quantity.rerun, state, "unchanged", quantity.value, metric.unit, sentence),
+            place=str(quantity.data_id),
+        )
 
     def _finish(self, quantity: Quantity, verdict: Verdict) -> Verdict:
         """Excuse what is acknowledged, and tell the rest of the story of what does not hold."""

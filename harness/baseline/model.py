@@ -20,6 +20,8 @@ from pydantic import (
     Field,
     NonNegativeFloat,
     NonNegativeInt,
+    SerializerFunctionWrapHandler,
+    model_serializer,
     model_validator,
 )
 
@@ -32,6 +34,7 @@ __all__ = [
     "Acceptance",
     "Acknowledgement",
     "AgreesWith",
+    "AmplifierValue",
     "Baseline",
     "Below",
     "Closes",
@@ -42,6 +45,7 @@ __all__ = [
     "Settings",
     "Unchanged",
     "Within",
+    "amplifier_key",
 ]
 
 #: Version of the schema that this harness writes; see `harness.baseline.migrations`.
@@ -226,6 +230,19 @@ class Original(_Strict):
 
 
 @final
+class AmplifierValue(_Strict):
+    """The accepted value of one amplifier: means over amplifiers do not see two of them change places."""
+
+    value: float
+    uncertainty: NonNegativeFloat
+
+
+def amplifier_key(data_id: Mapping[str, int | str]) -> str:
+    """Return under which name an entry keeps an amplifier: ``94-C06``, or ``R22_S11_C06``."""
+    return "-".join(str(data_id[name]) for name in ("detector", "amplifier") if name in data_id)
+
+
+@final
 class Entry(_Strict):
     """The accepted value of one metric.
 
@@ -247,6 +264,8 @@ class Entry(_Strict):
         The first value ever accepted under this definition.
     units
         Digest of the set of visits that the value rests on; empty when unknown.
+    amplifiers
+        Values of the single amplifiers, by `amplifier_key`, for a metric that each amplifier has one of.
     """
 
     value: float
@@ -258,6 +277,12 @@ class Entry(_Strict):
     accepted: Text
     original: Original
     units: str = ""
+    amplifiers: Mapping[Text, AmplifierValue] = {}
+
+    @model_serializer(mode="wrap")
+    def _without_empty_amplifiers(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
+        content: dict[str, object] = write(self)
+        return {name: value for name, value in content.items() if name != "amplifiers" or value}
 
     @model_validator(mode="after")
     def _has_room(self) -> Self:
@@ -288,7 +313,7 @@ class Acceptance(_Strict):
     reason, ticket
         Why, in words; and a ticket, empty when there is none.
     visits
-        Number of visits the values rest on.
+        Number of visits, or of amplifiers, the values rest on.
     """
 
     at: Moment

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, final
 
 from harness.baseline.globs import choose
-from harness.baseline.model import Entry, Original, Unchanged, Within
+from harness.baseline.model import AgreesWith, AmplifierValue, Entry, Original, Unchanged, Within, amplifier_key
 from harness.errors import UsageError
 from harness.model import VerdictState
 
@@ -103,6 +103,7 @@ class Change:
             direction=self.direction,
             accepted=accepted,
             units=self.new.units,
+            amplifiers=_amplifiers(self.new),
             original=self.old.original if self.old and keeps_original else Original(value=value, accepted=accepted),
         )
 
@@ -146,7 +147,12 @@ class Plan:
 
 
 def expectation_of(
-    *, rtol: float | None = None, atol: float | None = None, low: float | None = None, high: float | None = None
+    *,
+    rtol: float | None = None,
+    atol: float | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    agrees_with: str | None = None,
 ) -> Expectation | None:
     """Return the expectation that a few numbers stand for.
 
@@ -156,6 +162,8 @@ def expectation_of(
         Relative and absolute tolerance of an unchanged value.
     low, high
         Ends of the interval in which the value lies.
+    agrees_with
+        Name of another estimate of the same thing, with which the value agrees within ``rtol``.
 
     Returns
     -------
@@ -169,6 +177,10 @@ def expectation_of(
     """
     tolerances, bounds = (rtol, atol), (low, high)
     numbers = [number for number in (*tolerances, *bounds) if number is not None]
+    if agrees_with is not None:
+        if rtol is None or len(numbers) > 1 or not (math.isfinite(rtol) and rtol >= 0):
+            raise UsageError("--agrees-with goes with --rtol, a finite number of at least 0, and with nothing else")
+        return AgreesWith(metric=agrees_with, rtol=rtol)
     if not numbers:
         return None
     if not all(map(math.isfinite, numbers)):
@@ -277,9 +289,22 @@ def _change(
             expectation = Within(low=0.0, high=0.0)
         return Change(name, Category.NEW, None, new, expectation, direction or "both")
     expectation, direction = expectation or old.expectation, direction or old.direction
-    before = (old.value, old.uncertainty, old.units, old.unit, old.definition, old.expectation, old.direction)
-    after = (new.value, new.uncertainty, new.units, new.unit, new.definition, expectation, direction)
-    return Change(name, Category.UNCHANGED if before == after else Category.CHANGED, old, new, expectation, direction)
+    shared = ("value", "uncertainty", "units", "unit", "definition")
+    is_same = all(getattr(old, name) == getattr(new, name) for name in shared) and dict(old.amplifiers) == _amplifiers(
+        new
+    )
+    expects_same = (old.expectation, old.direction) == (expectation, direction)
+    category = Category.UNCHANGED if is_same and expects_same else Category.CHANGED
+    return Change(name, category, old, new, expectation, direction)
+
+
+def _amplifiers(new: Measurement) -> dict[str, AmplifierValue]:
+    """Return what is accepted of each amplifier; one without an uncertainty could not be compared."""
+    return {
+        amplifier_key(part.data_id): AmplifierValue(value=float(part.value), uncertainty=float(part.uncertainty))
+        for part in new.parts
+        if part.is_measured and math.isfinite(part.uncertainty)
+    }
 
 
 def _refusals(change: Change, verdict: Verdict | None) -> Iterator[str]:

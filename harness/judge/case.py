@@ -122,7 +122,7 @@ class Case:
         """
         state = decide(estimate, acceptable)
         if estimate.only_here or estimate.only_there:
-            claim += f" over the {estimate.n_units} visits in common"
+            claim += f" over the {estimate.n_units} {estimate.unit}s in common"
         value = with_unit(number(self.quantity.value), self.quantity.metric.unit)
         first = ", ".join(filter(None, [f"{subject(self.quantity)} = {value}", claim])) + f" (allowed {allowed})"
         if state is VerdictState.INCONCLUSIVE:
@@ -172,4 +172,5 @@ class Case:
             acceptable=acceptable,
             n_units=0 if estimate is None else estimate.n_units,
             details=details,
+            place=str(self.quantity.data_id),
         )

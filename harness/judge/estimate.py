@@ -1,8 +1,8 @@
 """Estimands: what an expectation is about, with its confidence interval.
 
-Two sides are always compared over the visits that both have.  A single visit has no scatter: its interval is infinite,
-unless its numbers are a census, are identical (`harness.judge.interval`), carry an uncertainty of their own, or are
-counts of a whole rerun, which leave nothing but counting errors.
+Two sides are always compared over the units (visits, amplifiers) that both have.  A single one has no scatter: its
+interval is infinite, unless its numbers are a census, are identical (`harness.judge.interval`), carry an uncertainty of
+their own, or are counts of a whole rerun, which leave nothing but counting errors.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ class Estimate:
         How many units one side alone has; they were left out.
     whole
         The interval before impossible values were left out of it; None when none were.
+    unit
+        What the independent units are.
     """
 
     value: float
@@ -79,6 +81,7 @@ class Estimate:
     only_here: int = 0
     only_there: int = 0
     whole: Interval | None = None
+    unit: str = "visit"
 
 
 def level(quantity: Quantity, confidence: float = CONFIDENCE) -> Estimate:
@@ -93,7 +96,7 @@ def level(quantity: Quantity, confidence: float = CONFIDENCE) -> Estimate:
     """
     estimate = _level(quantity, confidence)
     interval = clipped(estimate.interval, quantity.possible, estimate.value)
-    return replace(estimate, interval=interval, whole=estimate.interval)
+    return replace(estimate, interval=interval, whole=estimate.interval, unit=quantity.metric.per)
 
 
 def _level(quantity: Quantity, confidence: float) -> Estimate:
@@ -105,7 +108,7 @@ def _level(quantity: Quantity, confidence: float) -> Estimate:
         interval = union(resampled_interval(value, quantity.deviations, confidence), counted)
         divisor = 1.0 if quantity.denominator is None else float(quantity.denominator.sum())
         rare = event_interval(quantity.numerator / divisor, None, confidence, can_shrink=False)
-        return Estimate(value, union(interval, rare), error, n_units, "visits resampled")
+        return Estimate(value, union(interval, rare), error, n_units, f"{quantity.metric.per}s resampled")
     if quantity.uncertainty is not None:
         return Estimate(value, normal_interval(value, error, confidence), error, n_units, "its stated uncertainty")
     if quantity.is_whole and counted is not None:
@@ -158,7 +161,9 @@ def change_from(quantity: Quantity, accepted: Accepted, confidence: float = CONF
         alone = level(quantity, confidence)
         method, of_ours = f"{alone.method}, unpaired", alone.interval
     interval = difference_interval(ours, of_ours, theirs, of_theirs)
-    return Estimate(moved, interval, _half(interval, confidence), quantity.n_units, method, theirs)
+    return Estimate(
+        moved, interval, _half(interval, confidence), quantity.n_units, method, theirs, unit=quantity.metric.per
+    )
 
 
 def share(
@@ -195,12 +200,16 @@ def share(
     known = np.isfinite(ours) & np.isfinite(theirs)
     n_units = int(known.sum())
     if not n_units:
-        raise NotComparableError("no visit has a value on both sides")
+        raise NotComparableError(f"no {quantity.metric.per} has a value on both sides")
     count = int(holds(ours[known], theirs[known]).sum())
     interval = binomial_interval(count, n_units, confidence)
     error = math.sqrt(count * (n_units - count) / n_units**3)
-    method = "the binomial law"
-    return Estimate(count / n_units, interval, error, n_units, method, only_here=only_here, only_there=only_there)
+    return Estimate(
+        *(count / n_units, interval, error, n_units, "the binomial law"),
+        only_here=only_here,
+        only_there=only_there,
+        unit=quantity.metric.per,
+    )
 
 
 def _in_common(quantity: Quantity, reference: Quantity) -> tuple[Quantity, Quantity]:
@@ -208,7 +217,7 @@ def _in_common(quantity: Quantity, reference: Quantity) -> tuple[Quantity, Quant
         return quantity, reference
     units = np.intersect1d(quantity.units, reference.units, assume_unique=True)
     if not len(units):
-        raise NotComparableError(f"{quantity.rerun} and {reference.rerun} have no visit in common")
+        raise NotComparableError(f"{quantity.rerun} and {reference.rerun} have no {quantity.metric.per} in common")
     return quantity.over(units), reference.over(units)
 
 
@@ -218,7 +227,7 @@ def _paired(  # noqa: PLR0911 - one return for each kind of argument
     ours, theirs = _in_common(quantity, reference)
     n_units, base = ours.n_units, theirs.value
     if not (math.isfinite(ours.value) and math.isfinite(base)):
-        raise NotComparableError("over the visits that both have, one side has no value")
+        raise NotComparableError(f"over the {ours.metric.per}s that both have, one side has no value")
     if relative and base == 0:
         raise NotComparableError(f"{reference.metric.name} is zero, so that there is no ratio to it")
     scale, slope = (1 / base, ours.value / base) if relative else (1.0, 1.0)
@@ -226,7 +235,7 @@ def _paired(  # noqa: PLR0911 - one return for each kind of argument
 
     def estimate(interval: Interval, error: float, method: str) -> Estimate:
         left_out = (quantity.n_units - n_units, reference.n_units - n_units)
-        return Estimate(value, interval, error, n_units, method, base, *left_out)
+        return Estimate(value, interval, error, n_units, method, base, *left_out, unit=ours.metric.per)
 
     if ours.metric.census and theirs.metric.census:
         return estimate(Interval(value, value), 0.0, "a complete count")
@@ -234,7 +243,7 @@ def _paired(  # noqa: PLR0911 - one return for each kind of argument
     if equal and ours.rows and ours.rows == theirs.rows:
         return estimate(Interval(0, 0), 0.0, "the same rows on both sides")
     if equal and is_beyond_chance(ours, confidence):
-        return estimate(Interval(0, 0), 0.0, "identical numbers in every visit")
+        return estimate(Interval(0, 0), 0.0, f"identical numbers in every {ours.metric.per}")
     counted = ours.is_counted and theirs.is_counted
     if counted and (equal or ours.is_whole):
         offsets = _counting_offsets(ours, theirs, slope, confidence)
@@ -246,11 +255,11 @@ def _paired(  # noqa: PLR0911 - one return for each kind of argument
         interval = union(interval, _exchange(ours, theirs, scale, counted, confidence))
         if relative and 0 in resampled_interval(base, theirs.deviations, confidence):
             interval = EVERYTHING  # What may be zero is no divisor.
-        return estimate(interval, spread(deviations), "visits paired and resampled")
+        return estimate(interval, spread(deviations), f"{ours.metric.per}s paired and resampled")
     if ours.uncertainty is not None and theirs.uncertainty is not None:
         error = math.hypot(ours.standard_error, slope * theirs.standard_error) * abs(scale)
         return estimate(normal_interval(value, error, confidence), error, "their stated uncertainties")
-    return estimate(EVERYTHING, math.nan, "a single visit, which has no scatter")
+    return estimate(EVERYTHING, math.nan, f"a single {ours.metric.per}, which has no scatter")
 
 
 def _counting_offsets(ours: Quantity, theirs: Quantity, slope: float, confidence: float) -> Interval:

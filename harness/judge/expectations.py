@@ -130,9 +130,13 @@ def agrees_with(
     *,
     rtol: float,
     predicted: float = 0.0,
+    offsets: tuple[Quantity | None, Quantity | None] = (None, None),
     confidence: float = CONFIDENCE,
 ) -> Verdict:
-    """Judge whether two estimates of the same thing agree.
+    """Judge whether two estimates of the same thing agree, like with like.
+
+    What theory predicts of their difference is removed first, and shown: the sentence names what was observed, what
+    was predicted, and what is left unexplained.
 
     Parameters
     ----------
@@ -142,6 +146,8 @@ def agrees_with(
         Allowed deviation of their ratio from the predicted one, relative to it.
     predicted
         By which fraction theory says that ``quantity`` exceeds ``other``.
+    offsets
+        Predicted fractional offset of each of the two from the true value, by unit; None where it has none.
     confidence
         Coverage of the interval.
     """
@@ -149,23 +155,34 @@ def agrees_with(
     case = Case(quantity, rule, confidence, other)
     if (refusal := case.refusal()) is not None:
         return refusal
+    ours, theirs = (
+        side if by is None else side.without(by) for side, by in zip((quantity, other), offsets, strict=True)
+    )
+    for side in (ours, theirs):
+        if not math.isfinite(side.value):
+            return case.unjudged(VerdictState.NOT_MEASURED, f"its predicted offset is unknown: {side.why_unmeasured}")
     try:
-        raw = ratio(quantity, other, confidence)
+        observed, like_with_like = ratio(quantity, other, confidence), ratio(ours, theirs, confidence)
     except NotComparableError as reason:
         return case.unjudged(VerdictState.NOT_COMPARABLE, str(reason))
 
-    def corrected(deviation: float) -> float:
+    def unexplained(deviation: float) -> float:
         return (deviation - predicted) / (1 + predicted)
 
     estimate = replace(
-        raw,
-        value=corrected(raw.value),
-        interval=Interval(corrected(raw.interval.low), corrected(raw.interval.high)),
-        uncertainty=raw.uncertainty / (1 + predicted),
+        like_with_like,
+        value=unexplained(like_with_like.value),
+        interval=Interval(unexplained(like_with_like.interval.low), unexplained(like_with_like.interval.high)),
+        uncertainty=like_with_like.uncertainty / (1 + predicted),
+        reference=observed.reference,
     )
-    claim = f"{percent(estimate.value, (-rtol, rtol))} against {case.against}"
-    if predicted:
-        claim += f" beyond the predicted {percent(predicted)}"
+    in_all = (1 + observed.value) / (1 + estimate.value) - 1
+    left = percent(estimate.value, (-rtol, rtol))
+    if in_all:
+        shown = (f"{percent(observed.value)} against {case.against}", f"{percent(in_all)} predicted")
+        claim = f"{shown[0]}: {shown[1]}, {left} unexplained"
+    else:
+        claim = f"{left} against {case.against}"
     return case.judged(
         estimate, Interval(-rtol, rtol), write=percent, claim=claim, allowed=f"±{percent_limit(rtol)}", unit=""
     )
@@ -247,6 +264,6 @@ def _ordered_by_visit(case: Case, relation: Literal["below", "above"], for_at_le
     def write(part: float) -> str:
         return percent(part, (for_at_least,), sign=False)
 
-    claim = f"{relation} {case.against} in {write(estimate.value)} of {estimate.n_units} visits"
+    claim = f"{relation} {case.against} in {write(estimate.value)} of {estimate.n_units} {estimate.unit}s"
     allowed = f"at least {percent_limit(for_at_least)}"
     return case.judged(estimate, Interval(for_at_least, 1.0), write=write, claim=claim, allowed=allowed, unit="")

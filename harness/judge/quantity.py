@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -25,9 +25,7 @@ WHOLE_RERUN = -1
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Quantity:
-    """A metric of one rerun, split over its independent units.
-
-    A visit is the independent unit: sources of one visit share its seeing, its sky and its astrometric solution.
+    """A metric of one rerun, split over its independent units (`harness.model.Metric.per`).
 
     Attributes
     ----------
@@ -36,7 +34,8 @@ class Quantity:
     rerun
         Name of the rerun.
     units : (n,) int64
-        Visits, strictly increasing; the single unit `WHOLE_RERUN` where the number has no visit.
+        Numbers of visits or amplifiers, strictly increasing; the single unit `WHOLE_RERUN` where the number belongs to
+        none.
     numerator : (n,) float64
         The metric's numerators, summed over each unit.
     denominator : (n,) float64 or None
@@ -103,11 +102,12 @@ class Quantity:
         if self.detail:
             return self.detail
         if not self.n_units:
-            return "no visit has it"
+            return f"no {self.metric.per} has it"
         for array in (self.numerator, self.denominator):
             if array is not None and not np.isfinite(array).all():
                 bad = self.units[~np.isfinite(array)]
-                return f"not finite in {len(bad)} of {self.n_units} visits, the first is {bad[0]}"
+                first = f", the first is {bad[0]}" if self.metric.per == "visit" else ""
+                return f"not finite in {len(bad)} of {self.n_units} {self.metric.per}s{first}"
         return "its denominator is zero"
 
     @property
@@ -118,7 +118,7 @@ class Quantity:
     @property
     def is_counted(self) -> bool:
         """Whether the parts are counts: a sum with unit ``ct``, or a ratio of two whole numbers."""
-        if self.denominator is None:
+        if self.denominator is None or self.metric.unit:
             return self.metric.unit == "ct"
         parts = np.concatenate([self.numerator, self.denominator])
         return bool(np.all((parts >= 0) & (parts == np.floor(parts))))
@@ -197,17 +197,41 @@ class Quantity:
         if len(units) == self.n_units:
             return self
         at = np.searchsorted(self.units, units)
-        return Quantity(
-            self.metric,
-            self.rerun,
-            units,
-            self.numerator[at],
-            None if self.denominator is None else self.denominator[at],
-            self.inputs,
-            self.data_id,
-            self.detail,
-            None if self.uncertainty is None else self.uncertainty[at],
-            self.rows,
+        return replace(
+            self,
+            units=units,
+            numerator=self.numerator[at],
+            denominator=None if self.denominator is None else self.denominator[at],
+            uncertainty=None if self.uncertainty is None else self.uncertainty[at],
+        )
+
+    def without(self, offset: Quantity) -> Quantity:
+        """Return the quantity freed of a predicted fractional offset from the true value, unit by unit.
+
+        Parameters
+        ----------
+        offset
+            The offset of each unit, as a ratio with a denominator of 1; a unit that it lacks becomes NaN.
+
+        Returns
+        -------
+        quantity : `Quantity`
+            Values divided by ``1 + offset``; their uncertainties hold that of the offset.
+        """
+        at = np.clip(np.searchsorted(offset.units, self.units), 0, max(offset.n_units - 1, 0))
+        known = offset.units[at] == self.units if offset.n_units else np.zeros(self.n_units, bool)
+        factor, error = np.full(self.n_units, np.nan), np.zeros(self.n_units)
+        factor[known] = 1 + offset.per_unit[at[known]]
+        if offset.uncertainty is not None:
+            error[known] = offset.uncertainty[at[known]]
+        uncertainty = None
+        if self.uncertainty is not None:
+            uncertainty = np.hypot(self.uncertainty, self.per_unit * error / factor) / factor
+        return replace(
+            self,
+            numerator=self.numerator / factor,
+            uncertainty=uncertainty,
+            detail=self.detail or offset.why_unmeasured,
         )
 
     def measurement(self) -> Measurement:

@@ -86,14 +86,16 @@ def doubt(
     elif acceptable.low == acceptable.high:
         way_out = "only the very same value is allowed: give an absolute tolerance"
     elif (more := more_units_needed(estimate, acceptable)) is None:
-        way_out = "no realistic number of further visits would decide"
+        way_out = f"no realistic number of further {estimate.unit}s would decide"
+    elif estimate.n_units == 1:
+        way_out = f"about {more + 1} times the data would decide"
     else:
-        way_out = f"about {more} more visit{'s' if more > 1 else ''} would decide"
+        way_out = f"about {more} more {estimate.unit}{'s' if more > 1 else ''} would decide"
     return (f"cannot tell: between {write(low)} and {write(high)} at {_level(confidence)}", way_out)
 
 
 def estimate_lines(rule: str, estimate: Estimate, acceptable: Interval, unit: str, confidence: float) -> list[str]:
-    """Return the rule with its resolved limits, the interval of the estimand, and the visits it rests on."""
+    """Return the rule with its resolved limits, the interval of the estimand, and what it rests on."""
 
     def write(value: float) -> str:
         return with_unit(number(value, estimate.uncertainty, sign=math.isfinite(estimate.reference)), unit)
@@ -105,13 +107,13 @@ def estimate_lines(rule: str, estimate: Estimate, acceptable: Interval, unit: st
         interval = f"between {write(low)} and {write(high)} at {_level(confidence)}"
     else:
         interval = "without limits"
-    visits = f"visits     {estimate.n_units}"
+    units = f"{estimate.unit}s".ljust(11) + str(estimate.n_units)
     if estimate.only_here or estimate.only_there:
-        visits += f" in common; {estimate.only_here} only here and {estimate.only_there} only there are left out"
+        units += f" in common; {estimate.only_here} only here and {estimate.only_there} only there are left out"
     return [
         f"rule       {rule}: {_limits(acceptable, unit)}",
         f"estimate   {write(estimate.value)}, {interval} ({estimate.method})",
-        visits,
+        units,
     ]
 
 

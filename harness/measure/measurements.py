@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, final
+from zlib import crc32
 
 import numpy as np
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Measurements"]
 
-_DIMENSIONS = ("instrument", "visit", "detector", "band")
+_DIMENSIONS = ("instrument", "visit", "detector", "amplifier", "band")
 
 
 @final
@@ -96,6 +97,20 @@ class Measurements:
         for value in values:
             yield self[name, dict(zip(dimensions, value, strict=True))]
 
+    @property
+    def amplifiers(self) -> list[DataId]:
+        """The amplifiers that anything was measured of, each by its detector (where that has a number) and name."""
+        found = {
+            place
+            for rows in self._by_metric.values()
+            for place in zip(rows["detector"].tolist(), rows["amplifier"].tolist(), strict=True)
+            if place[1]
+        }
+        return [
+            DataId(amplifier=name) if detector == WHOLE_RERUN else DataId(detector=detector, amplifier=name)
+            for detector, name in sorted(found)
+        ]
+
     def _quantity(self, name: str, data_id: DataId) -> Quantity:
         __tracebackhide__ = True
         try:
@@ -111,7 +126,7 @@ class Measurements:
             units, numerator, denominator, detail = self._ratio(*self._ratios[name], data_id)
         else:
             rows = _select(self._by_metric.get(name, _EMPTY), data_id)
-            units, (numerator, denominator) = _by_unit(rows["visit"], rows["numerator"], rows["denominator"])
+            units, (numerator, denominator) = _by_unit(rows["unit"], rows["numerator"], rows["denominator"])
             uncertainty = _stated_uncertainty(rows, denominator if metric.reduce == "ratio" else None)
             detail = _detail(rows, name in self._by_metric, data_id)
             if metric.reduce == "sum":
@@ -138,8 +153,8 @@ class Measurements:
     def _ratio(self, over: str, under: str, data_id: DataId) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
         """Join two metrics on the data IDs both have: a ratio of sums over different data IDs means nothing."""
         above, below = (_select(self._by_metric.get(part, _EMPTY), data_id) for part in (over, under))
-        keys = [rows["visit"] * 4096 + rows["detector"] for rows in (above, below)]
-        is_split = all(rows["visit"].size and rows["visit"][0] != WHOLE_RERUN for rows in (above, below))
+        keys = [rows["unit"] * 4096 + rows["detector"] for rows in (above, below)]
+        is_split = all(rows["unit"].size and rows["unit"][0] != WHOLE_RERUN for rows in (above, below))
         apart = f"{over} and {under} have no data ID in common"
         if is_split and not np.array_equal(*keys):
             both = np.intersect1d(*keys)
@@ -150,8 +165,8 @@ class Measurements:
                 for key, rows in zip(keys, (above, below), strict=True)
             )
         details = [_detail(rows, part in self._by_metric, data_id) for rows, part in ((above, over), (below, under))]
-        units, (numerator,) = _by_unit(above["visit"], above["numerator"])
-        others, (denominator,) = _by_unit(below["visit"], below["numerator"])
+        units, (numerator,) = _by_unit(above["unit"], above["numerator"])
+        others, (denominator,) = _by_unit(below["unit"], below["numerator"])
         if not np.array_equal(units, others):
             units, numerator, denominator = np.empty(0, np.int64), np.empty(0), np.empty(0)
             details.append(apart)
@@ -162,6 +177,8 @@ _EMPTY: dict[str, np.ndarray] = {
     "instrument": np.empty(0, object),
     "visit": np.empty(0, np.int64),
     "detector": np.empty(0, np.int64),
+    "amplifier": np.empty(0, object),
+    "unit": np.empty(0, np.int64),
     "band": np.empty(0, object),
     "numerator": np.empty(0),
     "denominator": np.empty(0),
@@ -181,14 +198,25 @@ def _split_by_metric(rows: pa.Table) -> dict[str, dict[str, np.ndarray]]:
     columns: dict[str, np.ndarray] = {}
     for name in ("visit", "detector"):
         columns[name] = pc.fill_null(rows[name].cast("int64"), WHOLE_RERUN).to_numpy()[order]
-    for name in ("instrument", "band", "detail"):
+    for name in ("instrument", "amplifier", "band", "detail"):
         columns[name] = pc.fill_null(rows[name], "").to_numpy()[order]
     for name in ("numerator", "denominator", "uncertainty"):
         columns[name] = rows[name].to_numpy()[order]
+    columns["unit"] = _units(columns)
     return {
         name: {column: values[bounds[i] : bounds[i + 1]] for column, values in columns.items()}
         for i, name in enumerate(names)
     }
+
+
+def _units(columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return numbers of units, alike in every rerun: a visit by its own number, an amplifier by its name."""
+    units = columns["visit"].copy()
+    at = np.flatnonzero((columns["amplifier"] != "") & (units == WHOLE_RERUN))
+    names, which = np.unique(columns["amplifier"][at].astype(str), return_inverse=True)
+    numbers = np.array([crc32(name.encode()) for name in names], np.int64)
+    units[at] = ((columns["detector"][at] + 1) << 32) + numbers[which]
+    return units
 
 
 def _select(rows: dict[str, np.ndarray], data_id: DataId) -> dict[str, np.ndarray]:
@@ -202,18 +230,18 @@ def _select(rows: dict[str, np.ndarray], data_id: DataId) -> dict[str, np.ndarra
     return {column: values[chosen] for column, values in rows.items()}
 
 
-def _by_unit(visits: np.ndarray, *columns: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Sum columns over the rows of each visit: the visit is the independent unit."""
-    units, index = np.unique(visits, return_inverse=True)
+def _by_unit(unit: np.ndarray, *columns: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Sum columns over the rows of each independent unit."""
+    units, index = np.unique(unit, return_inverse=True)
     return units, [np.bincount(index, weights=column, minlength=units.size) for column in columns]
 
 
 def _stated_uncertainty(rows: dict[str, np.ndarray], denominator: np.ndarray | None) -> np.ndarray | None:
-    """Combine what the rows of each visit state of their own uncertainty; None when they state nothing."""
-    if not rows["visit"].size or np.isnan(rows["uncertainty"]).all():
+    """Combine what the rows of each unit state of their own uncertainty; None when they state nothing."""
+    if not rows["unit"].size or np.isnan(rows["uncertainty"]).all():
         return None
     weights = 1.0 if denominator is None else rows["denominator"]
-    _, (variance,) = _by_unit(rows["visit"], (rows["uncertainty"] * weights) ** 2)
+    _, (variance,) = _by_unit(rows["unit"], (rows["uncertainty"] * weights) ** 2)
     return np.asarray(np.sqrt(variance) / (1.0 if denominator is None else denominator))
 
 
@@ -221,13 +249,23 @@ def _detail(rows: Mapping[str, Any], measured: bool, data_id: DataId) -> str:
     """Return what the rows say beside their numbers: why one could not be measured, or which columns are meant."""
     if not measured:
         return "not measured: no task of this rerun gives it"
-    if not rows["visit"].size:
+    if not rows["unit"].size:
         return f"not measured for {data_id}" if data_id else "no rows"
     said = rows["detail"] != ""
     broken = said & ~np.isfinite(rows["numerator"])
     if broken.any():
         first = int(np.flatnonzero(broken)[0])
-        where = "" if rows["visit"][first] == WHOLE_RERUN else f" (visit {rows['visit'][first]})"
+        where = _place(rows, first)
         more = f", and {int(broken.sum()) - 1} more like it" if broken.sum() > 1 else ""
         return f"{rows['detail'][first]}{where}{more}"
     return "; ".join(dict.fromkeys(rows["detail"][said].tolist()))
+
+
+def _place(rows: Mapping[str, Any], at: int) -> str:
+    """Say what a row is for, in parentheses; nothing when it is for the whole rerun."""
+    if rows["visit"][at] != WHOLE_RERUN:
+        return f" (visit {rows['visit'][at]})"
+    detector, amplifier = rows["detector"][at], rows["amplifier"][at]
+    names = [f"detector {detector}"] if detector != WHOLE_RERUN else []
+    names += [f"amplifier {amplifier}"] if amplifier else []
+    return f" ({', '.join(names)})" if names else ""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import harness
 from harness.errors import HarnessError
-from harness.measure.store import Manifest, MeasurementStore
-from harness.measure.tasks import DIA, PAIR, Task, dia_tasks, pair_tasks, run_task
+from harness.measure.families import families_of, pair_tasks, rerun_tasks, run_task
+from harness.measure.store import Manifest, MeasurementStore, table_filename
 from harness.model import digest_of
 
 if TYPE_CHECKING:
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
+    from harness.measure.tasks import Task
     from harness.metrics.settings import Settings
     from harness.rerun.protocol import Rerun, RerunRef
 
-__all__ = ["Progress", "measure", "measure_pair", "pair_suite", "process_executor"]
+__all__ = ["OWN", "Progress", "measure", "measure_pair", "pair_suite", "process_executor"]
+
+OWN = "own"
+"""The suite of what is measured of one rerun alone."""
 
 
 class Progress(Protocol):
@@ -72,7 +76,7 @@ def measure(
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Manifest:
-    """Measure what is not measured yet of one rerun's DIA metrics.
+    """Measure what is not measured yet of one rerun.
 
     Parameters
     ----------
@@ -98,8 +102,8 @@ def measure(
         When some of the input cannot be read.  Everything else has been measured and stored by then, so that the next
         call only makes what failed.
     """
-    tasks = dia_tasks(rerun, settings)
-    return _complete(DIA, rerun, None, tasks, store, executor=executor, progress=progress)
+    tasks = rerun_tasks(rerun, settings)
+    return _complete(OWN, rerun, None, tasks, store, executor=executor, progress=progress)
 
 
 def measure_pair(
@@ -110,18 +114,20 @@ def measure_pair(
     *,
     executor: Executor | None = None,
     progress: Progress | None = None,
-) -> Manifest:
-    """Measure what is not measured yet of two reruns side by side: churn and changed columns.
+) -> Manifest | None:
+    """Measure what is not measured yet of two reruns side by side, such as churn and changed columns.
 
-    Parameters and errors are those of `measure`.
+    Parameters and errors are those of `measure`.  Returns None when there is nothing to measure side by side.
     """
     tasks = pair_tasks(rerun, reference, settings)
+    if not tasks:
+        return None
     return _complete(pair_suite(reference.ref), rerun, reference, tasks, store, executor=executor, progress=progress)
 
 
 def pair_suite(reference: RerunRef) -> str:
     """Return the name of the suite that measures a rerun against this reference."""
-    return f"{PAIR}-{digest_of([reference.repo, reference.name])[:8]}"
+    return f"pair-{digest_of([reference.repo, reference.name])[:8]}"
 
 
 def _complete(
@@ -166,6 +172,7 @@ def _complete(
         datasets=dict(provenance.inputs),
         versions=dict(provenance.versions),
         schema=provenance.schema,
+        families=tuple(family.name for family in families_of(rerun)),
         reference="" if reference is None else reference.name,
     )
     store.write_manifest(folder, manifest)
@@ -234,9 +241,12 @@ def _opened_here(ref: RerunRef) -> Rerun:
 
 def _make_shard(task: Task, folder: Path, opened: Callable[[RerunRef], Rerun]) -> tuple[str, dict[str, Any]]:
     try:
-        rows, notes = run_task(task, opened)
+        made = run_task(task, opened)
     except OSError as fault:  # no input that cannot be read, which says so itself, but a disk or memory that is full
         raise HarnessError(f"cannot measure {task.kind} {task.key} of {task.rerun.name}: {fault}") from None
-    metadata = {"harness": harness.__version__, "kind": task.kind, "inputs": task.inputs, **notes}
-    MeasurementStore(folder).write_shard(folder, task.filename, rows, metadata)
+    metadata = {"harness": harness.__version__, "kind": task.kind, "inputs": task.inputs, **made.notes}
+    store = MeasurementStore(folder)
+    for name, table in made.tables.items():  # before the shard, whose presence says that all is there
+        store.write_shard(folder, table_filename(task.filename, name), table, {"kind": task.kind})
+    store.write_shard(folder, task.filename, made.rows, metadata | {"tables": list(made.tables)})
     return task.filename, metadata

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from harness.rerun.protocol import RerunRef
 
-__all__ = ["MANIFEST_FORMAT", "Manifest", "MeasurementStore"]
+__all__ = ["MANIFEST_FORMAT", "Manifest", "MeasurementStore", "table_filename"]
 
 #: Raised when what a manifest or a shard file holds changes its meaning.
-MANIFEST_FORMAT = 1
+MANIFEST_FORMAT = 2
 
 
 @final
@@ -56,6 +56,8 @@ class Manifest:
         Schema version of the tables.
     harness
         Version of the harness that measured.
+    families
+        The families of metrics that the rerun holds input for (`harness.measure.families`).
     reference
         The other side of a two-rerun suite; empty otherwise.
     format
@@ -74,6 +76,7 @@ class Manifest:
     datasets: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     schema: str = ""
+    families: tuple[str, ...] = ()
     reference: str = ""
     format: int = MANIFEST_FORMAT
 
@@ -145,6 +148,17 @@ class MeasurementStore:
                 ) from None
         return pa.concat_tables(tables).combine_chunks()
 
+    def read_tables(self, folder: Path, filenames: tuple[str, ...], name: str) -> list[pa.Table]:
+        """Read the further tables of one name that were kept with some shards; those that have none are passed over.
+
+        Raises
+        ------
+        harness.errors.BrokenFileError
+            When one is missing or damaged.
+        """
+        having = [shard for shard in filenames if name in (self.shard_metadata(folder / shard) or {}).get("tables", ())]
+        return [self.read_shards(folder, (table_filename(shard, name),)) for shard in having]
+
     def shard_metadata(self, path: Path) -> dict[str, Any] | None:
         """Return what a finished shard says of itself, or None when there is no readable shard."""
         import pyarrow as pa
@@ -201,9 +215,18 @@ class MeasurementStore:
                 f"{path} was written by a newer rerun-harness (format {content['format']}); update it"
             )
         names = {item.name for item in fields(Manifest)}
-        if not isinstance(content, dict) or set(content) != names:
+        if not isinstance(content, dict) or "format" not in content:
             raise BrokenFileError(f"{path} is not a measurement manifest; delete it and measure again")
-        return Manifest(**{**content, "shards": tuple(content["shards"])})
+        if content["format"] != MANIFEST_FORMAT:
+            return None  # what an older version measured is measured anew
+        if set(content) != names:
+            raise BrokenFileError(f"{path} is not a measurement manifest; delete it and measure again")
+        return Manifest(**{**content, **{name: tuple(content[name]) for name in ("shards", "families")}})
+
+
+def table_filename(shard: str, name: str) -> str:
+    """Return the name of the file in which a further table is kept with a shard."""
+    return f"{shard.removesuffix('.parquet')}.{name}.parquet"
 
 
 def _write(folder: Path, filename: str, content: bytes | str) -> None:

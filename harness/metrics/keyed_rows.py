@@ -63,6 +63,8 @@ def rows_table(rows: Sequence[pl.DataFrame], instrument: str | None) -> pa.Table
 
     schema = rows_schema()
     frame = pl.concat(rows).with_columns(
-        pl.lit(instrument, pl.String).alias("instrument"), pl.lit(None, pl.Float64).alias("uncertainty")
+        pl.lit(instrument, pl.String).alias("instrument"),
+        pl.lit(None, pl.String).alias("amplifier"),
+        pl.lit(None, pl.Float64).alias("uncertainty"),
     )
     return frame.select(schema.names).to_arrow().cast(schema)

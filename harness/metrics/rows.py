@@ -15,6 +15,8 @@ __all__ = ["rows_schema"]
 def rows_schema() -> pa.Schema:
     """Return the Arrow schema of metric rows.
 
+    What a row is not for is null: an amplifier has no visit, and a source none of the amplifiers.
+
     ``numerator`` and ``denominator`` add over data IDs (see `harness.model.Metric`); the denominator is null for a
     plain sum, the uncertainty (of the row's own value) null where the data themselves give it by resampling.
     A NaN numerator means that the value could not be measured; ``detail`` then says why.
@@ -27,6 +29,7 @@ def rows_schema() -> pa.Schema:
             ("instrument", pa.string()),
             ("visit", pa.int64()),
             ("detector", pa.int32()),
+            ("amplifier", pa.string()),
             ("band", pa.string()),
             ("numerator", pa.float64()),
             ("denominator", pa.float64()),

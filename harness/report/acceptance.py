@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, SelfComparisonError, UsageError
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from harness.baseline.model import Direction
     from harness.baseline.plan import Change, Plan
+    from harness.measure.measurements import Measurements
+    from harness.model import Measurement
     from harness.session import Session
 
 __all__ = ["accept_plan", "acknowledge_metric", "plan_rerun", "review_rerun"]
@@ -165,7 +167,7 @@ def _own_path(session: Session) -> Path:
 def plan_rerun(
     session: Session,
     globs: Sequence[str] = (),
-    numbers: Mapping[str, float | None] | None = None,
+    numbers: Mapping[str, Any] | None = None,
     *,
     better: str | None = None,
     remove: bool = False,
@@ -196,6 +198,9 @@ def plan_rerun(
     from harness.measure.catalogue import DEFECT_GROUPS
 
     path = _own_path(session)
+    other = (numbers or {}).get("agrees_with")
+    if other is not None and other not in session.catalogue:
+        raise UsageError(f"there is no metric {other!r} to agree with")
     if len(session.refs) != 1:
         raise UsageError("a baseline is accepted from one rerun")
     settings = Settings(**asdict(session.settings))
@@ -209,7 +214,7 @@ def plan_rerun(
         judged = {name: verification.as_baselined(measured[name]) for name in baseline.metrics if name in catalogue}
     return plan_acceptance(
         baseline,
-        {name: measured[name].measurement() for name in measured},
+        {name: _with_amplifiers(measured, name) for name in measured},
         verdicts=judged,
         globs=globs,
         categories=[Category.REMOVED] if remove else [Category.NEW, Category.CHANGED],
@@ -217,6 +222,15 @@ def plan_rerun(
         direction=_DIRECTIONS[better],
         census=[name for name, metric in catalogue.items() if metric.group in DEFECT_GROUPS],
     )
+
+
+def _with_amplifiers(measured: Measurements, name: str) -> Measurement:
+    """Return a metric's measurement, with that of each amplifier where each has its own."""
+    whole = measured[name].measurement()
+    metric = measured.catalogue[name]
+    if metric.per != "amplifier" or metric.census:
+        return whole
+    return replace(whole, parts=tuple(measured[name, place].measurement() for place in measured.amplifiers))
 
 
 def _apply(session: Session, plan: Plan, story: Mapping[str, Any]) -> str:

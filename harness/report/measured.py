@@ -55,7 +55,7 @@ def measurement_listing(reruns: Sequence[Measurements], dimensions: Sequence[str
         Column("value", "value", number, numeric=True),
         Column("uncertainty", "±", number, numeric=True),
         Column("unit", "unit"),
-        Column("n_units", "visits", numeric=True),
+        Column("n_units", "units", numeric=True),
         Column("detail", "detail"),
     ]
     return Listing("; ".join(sources), columns, rows, extra={"inputs": inputs})

@@ -85,13 +85,16 @@ def verdict_listing(
     Below it stands the sentence of each that does not hold (with its details, when ``verbose``), then what is known
     of each rerun as a whole, then the notes and the count.
     """
-    ordered = sorted(verdicts, key=lambda verdict: (_RANK.index(verdict.state), verdict.rerun, verdict.metric))
+    ordered = sorted(
+        verdicts, key=lambda verdict: (_RANK.index(verdict.state), verdict.rerun, verdict.metric, verdict.place)
+    )
     untold = [verdict for verdict in ordered if verdict.state is not VerdictState.PASS]
     stories = [*_sentences(untold, verbose=verbose), *_contexts(untold)]
     columns = [
         Column("state", "verdict", style=lambda state: _STYLES[state]),
         Column("metric", "metric"),
         Column("rerun", "rerun"),
+        *([Column("place", "of")] if any(verdict.place for verdict in verdicts) else []),
         Column("value", "value", number, numeric=True),
         Column("reference", "reference", number, numeric=True),
         Column("change", "change", numeric=True),

@@ -75,7 +75,7 @@ def test_damage_within_a_shard_is_exit_code_4(measured):
 def test_broken_manifest_is_exit_code_4(measured, damage, words):
     """A manifest that cannot be understood is named; without it everything is found again and nothing made."""
     (path,) = (
-        path for path in measured.store.rglob("manifest-*.json") if JUNE in str(path) and path.parent.name == "dia"
+        path for path in measured.store.rglob("manifest-*.json") if JUNE in str(path) and path.parent.name == "own"
     )
     text = path.read_text()
     path.unlink()

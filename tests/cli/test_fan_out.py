@@ -11,6 +11,7 @@ from embedded_survey import JUNE, MAY
 
 from harness.judge import resample
 from harness.measure import tasks
+from harness.measure.families import pair_tasks, rerun_tasks
 from harness.measure.run import measure
 from harness.measure.store import MeasurementStore
 from harness.metrics.settings import Settings
@@ -55,7 +56,7 @@ def test_any_executor_will_do(measured, repository, executor):
     """Threads, or an executor that turns the order around, measure the same bytes."""
     store = MeasurementStore(measured.folder / "fresh")
     rerun = open_rerun(str(repository), JUNE)
-    with executor(len(tasks.dia_tasks(rerun, Settings()))) as workers:
+    with executor(len(rerun_tasks(rerun, Settings()))) as workers:
         measure(rerun, Settings(), store, executor=workers)
     stored, expected = _content(store.root), _content(measured.store)
     assert stored == {name: expected[name] for name in stored}
@@ -64,7 +65,7 @@ def test_any_executor_will_do(measured, repository, executor):
 def test_tasks_are_small(repository):
     """A task carries references, never arrays: less than 10 kB each, and 500 kB for the whole survey."""
     rerun, reference = (open_rerun(str(repository), name) for name in (JUNE, MAY))
-    made = tasks.dia_tasks(rerun, Settings()) + tasks.pair_tasks(rerun, reference, Settings())
+    made = rerun_tasks(rerun, Settings()) + pair_tasks(rerun, reference, Settings())
     sizes = [len(pickle.dumps(task)) for task in made]
     assert len(sizes) > 50
     assert max(sizes) < 10_000

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pytest
 from embedded_survey import JUNE, column_set, survey_tables
 
-from harness.measure import tasks as measuring
+from harness.measure.dia import DIA
 
 
 def _failed(answer):
@@ -63,8 +63,8 @@ def test_harness_that_reads_one_side_twice_is_found_out(judge, run, monkeypatch,
         "    assert rerun['churn.numRerun'].value == rerun['dia.numSources'].value\n"
     )
     judge(survey_tables(JUNE), "--checks", checks, code=0)
-    measure = measuring._PAIR_KINDS["churn"]
-    monkeypatch.setitem(measuring._PAIR_KINDS, "churn", lambda task, _, reference: measure(task, reference, reference))
+    measure = DIA.pair_kinds["churn"]
+    monkeypatch.setitem(DIA.pair_kinds, "churn", lambda task, _, reference: measure(task, reference, reference))
     shutil.rmtree(next(run.store.glob("planted-*")))
     notes = judge(survey_tables(JUNE), "--checks", checks).json["notes"]
     assert "ERROR test_sides.py::test_it[planted]: AssertionError: assert 19141.0 == 19176.0" in notes

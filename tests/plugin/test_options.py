@@ -65,7 +65,7 @@ def test_check_that_needs_a_reference_fails_without(survey, run, pytester):
 
 def test_baseline_alone_judges_by_counting_errors(survey, run):
     """Without the reference rerun, its measurements and the repository, the accepted numbers remain."""
-    shutil.rmtree(survey.store.folder(RerunRef(survey.repo, "w_2020_20"), "dia"))
+    shutil.rmtree(survey.store.folder(RerunRef(survey.repo, "w_2020_20"), "own"))
     survey.accept(**{"dia.numSources": 4000.0 * survey.visits.size, "dia.numObjects": 1300.0 * survey.visits.size})
     result = run("-k", "numSources or numObjects", "-rA", *survey.options("w_2020_24", reference=None))
     result.assert_outcomes(passed=2)

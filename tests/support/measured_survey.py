@@ -12,8 +12,8 @@ import pyarrow as pa
 from harness.baseline.files import canonical_bytes
 from harness.baseline.model import Acceptance, Baseline, Entry, Original, Unchanged, Within
 from harness.measure.catalogue import all_metrics
+from harness.measure.run import OWN
 from harness.measure.store import Manifest, MeasurementStore
-from harness.measure.tasks import DIA
 from harness.metrics.flag_sets import PIXEL_FLAGS
 from harness.metrics.rows import rows_schema
 from harness.metrics.settings import Settings
@@ -62,18 +62,19 @@ class Survey:
             for visit, value in zip(VISITS.tolist(), values.astype(float).tolist(), strict=True)
         ]
         table = pa.Table.from_pylist(rows, schema=rows_schema())
-        folder = self.store.folder(RerunRef(self.repo, rerun), DIA)
+        folder = self.store.folder(RerunRef(self.repo, rerun), OWN)
         self.store.write_shard(folder, "sources.parquet", table, {"kind": "sources"})
         manifest = Manifest(
             rerun=rerun,
             source=f"{self.repo}:{rerun}",
-            suite=DIA,
+            suite=OWN,
             settings=asdict(self.settings),
             shards=("sources.parquet",),
             inputs=inputs or rerun,
             content=inputs or rerun,
             harness="0.1.0",
             datasets={"table": inputs or rerun},
+            families=("dia",),
         )
         self.store.write_manifest(folder, manifest)
 

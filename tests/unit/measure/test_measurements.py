@@ -157,7 +157,9 @@ def test_unknown_names_are_named(some):
     """A misspelt metric or dimension is told, with what comes near."""
     with pytest.raises(UsageError, match=r"there is no metric 'x\.numAl'; did you mean x\.numAll or"):
         some["x.numAl"]
-    with pytest.raises(UsageError, match="unknown dimension 'tract'; choose from instrument, visit, detector, band"):
+    with pytest.raises(
+        UsageError, match="unknown dimension 'tract'; choose from instrument, visit, detector, amplifier, band"
+    ):
         some["x.numAll", {"tract": 1}]
     with pytest.raises(UsageError, match="unknown dimension 'tract'"):
         list(some.by("x.numAll", "tract"))

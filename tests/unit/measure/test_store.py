@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from harness.errors import BrokenFileError
-from harness.measure.store import Manifest, MeasurementStore
+from harness.measure.store import MANIFEST_FORMAT, Manifest, MeasurementStore
 from harness.metrics.rows import rows_schema
 from harness.rerun.protocol import RerunRef
 
@@ -47,7 +47,7 @@ def test_shards_come_back_as_written(store):
     store.write_shard(folder, "a.parquet", _rows(1), {"kind": "sources"})
     store.write_shard(folder, "b.parquet", _rows(2), {"kind": "sources"})
     assert store.read_shards(folder, ("a.parquet", "b.parquet"))["numerator"].to_pylist() == [1, 2]
-    assert store.shard_metadata(folder / "a.parquet") == {"format": 1, "kind": "sources"}
+    assert store.shard_metadata(folder / "a.parquet") == {"format": MANIFEST_FORMAT, "kind": "sources"}
 
 
 def test_two_repositories_may_hold_a_rerun_of_the_same_name(store):

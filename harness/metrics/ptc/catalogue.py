@@ -1,0 +1,132 @@
+"""All photon transfer metrics: what each is, in which unit, by whose definition."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from harness.metrics.ptc.curve import MAX_LAG
+from harness.model import Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["PTC_GROUPS", "ptc_catalogue"]
+
+#: Groups of these metrics.
+PTC_GROUPS = frozenset({"eotest", "ptc_gain", "ptc_ladder", "ptc_parts", "ptc_sanity", "ptc_shape"})
+
+_GAIN = "electron / adu"
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+#: Where each estimate of gain comes from, for those whose offset from the true gain is predicted.
+_ESTIMATES: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
+    {
+        "gainRhl": ("Inverse of mean[(I1 - I2)²/(I1 + I2)], median over pairs below the turnoff", {"of": "pairs"}),
+        "gainSlope": ("Inverse slope of a straight line through variance over mean", {"window": "of the turnoff"}),
+        "gainQuadratic": ("Inverse linear term of a parabola through variance over mean", {"degree": 2}),
+        "gainPairNone": ("Pair estimator NONE of lsst/cp_pipe, median over pairs", {"correction": "NONE"}),
+        "gainPairSimple": ("Pair estimator SIMPLE of lsst/cp_pipe as documented, median over pairs", {"of": "SIMPLE"}),
+        "gainPairFull": ("Pair estimator FULL of lsst/cp_pipe, median over pairs", {"correction": "FULL"}),
+        "gainPairExact": ("Pair estimator that is exact for Poisson light, median over pairs", {"of": "1/(c - R²/mu)"}),
+        "gainPairSimpleAsPublished": (
+            "Pair estimator SIMPLE with the misplaced factor of lsst/cp_pipe, kept for comparison",
+            {"correction": "SIMPLE", "defect": "g²/2 in place of 1/(2 g²)"},
+        ),
+    }
+)
+
+
+def ptc_catalogue() -> Mapping[str, Metric]:
+    """Return the definitions of all photon transfer metrics by name, in the order they are listed in."""
+    metrics = (*_gains(), *_shapes(), *_ladder(), *_eotest(), *_sanity(), *_parts())
+    return MappingProxyType({metric.name: metric for metric in metrics})
+
+
+def _of_amplifiers(
+    name: str, unit: str, doc: str, group: str, /, definition: Mapping[str, Any] = _NOTHING, *, offset: str = ""
+) -> Metric:
+    """Define the mean of something that each amplifier has one of."""
+    return Metric(name, unit, doc, group, "ratio", definition, per="amplifier", offset=offset)
+
+
+def _gains() -> Iterator[Metric]:
+    models = {
+        "gain": ("EXPAPPROXIMATION", "Astier et al. 2019, equation 16"),
+        "gainFullCovariance": ("FULLCOVARIANCE", "Astier et al. 2019, equation 20"),
+        "gainFullCovarianceNoB": ("FULLCOVARIANCE_NO_B", "Astier et al. 2019, equation 20 with b = 0"),
+    }
+    for name, (model, source) in models.items():
+        fit: dict[str, Any] = {"model": model}
+        if model.startswith("FULL"):
+            fit["lags"] = MAX_LAG
+        yield _of_amplifiers(f"ptc.{name}", _GAIN, f"Gain of the {model} fit ({source}).", "ptc_gain", fit)
+    for name, (doc, definition) in _ESTIMATES.items():
+        yield _of_amplifiers(f"ptc.{name}", _GAIN, f"{doc}.", "ptc_gain", definition, offset=f"ptc.offset.{name}")
+
+
+def _shapes() -> Iterator[Metric]:
+    fit = {"model": "EXPAPPROXIMATION"}
+    for name, unit, doc, definition in (
+        ("noise", "electron", "Read noise of the EXPAPPROXIMATION fit.", fit),
+        ("overscanNoise", "adu", "Read noise from the overscan, mean over pairs.", {}),
+        ("a00", "1 / electron", "Brighter-fatter coefficient of the EXPAPPROXIMATION fit (negative).", fit),
+        (
+            "a00FullCovariance",
+            "1 / electron",
+            "Brighter-fatter coefficient of the FULLCOVARIANCE fit.",
+            {"lags": MAX_LAG},
+        ),
+        ("turnoff", "adu", "Largest mean signal before the variance collapses.", {}),
+        ("fullWell", "electron", "Turnoff times gain.", fit),
+        ("lampMismatch", "", "Root mean square of the relative difference of the two flats of a pair.", {}),
+        ("linearityScatter", "", "Scatter of mean signal over photodiode charge, below the turnoff.", {}),
+    ):
+        yield _of_amplifiers(f"ptc.{name}", unit, doc, "ptc_shape", definition)
+
+
+def _ladder() -> Iterator[Metric]:
+    for name, doc in (
+        ("numPairs", "Pairs of flats, of each amplifier, that the fit used."),
+        ("numPairsPastTurnoff", "Pairs, of each amplifier, whose variance has collapsed."),
+        (
+            "numRejectedPairs",
+            "Pairs, of each amplifier, that were left out: exposure times, sizes or pixels do not fit.",
+        ),
+        ("numUnpairedFlats", "Flats of each detector that belong to no pair."),
+        ("numAmplifiers", "Amplifiers with a gain."),
+    ):
+        yield Metric(f"ptc.{name}", "ct", doc, "ptc_ladder", census=True, per="amplifier")
+
+
+def _eotest() -> Iterator[Metric]:
+    for name, unit, doc in (
+        ("ptcGain", _GAIN, "Photon transfer gain of the EO test (PTC_GAIN), or of a gain file."),
+        ("gain", _GAIN, "Gain of the EO test by another method, such as Fe55 (GAIN)."),
+        ("readNoise", "electron", "Read noise of the EO test."),
+        ("saturation", "adu", "Saturation level on record."),
+        ("fullWell", "electron", "Full well of the EO test."),
+        ("a00", "1 / electron", "Brighter-fatter coefficient of the EO test (negative)."),
+        ("turnoff", "adu", "Turnoff of the EO test."),
+    ):
+        yield _of_amplifiers(f"eotest.{name}", unit, doc, "eotest")
+
+
+def _sanity() -> Iterator[Metric]:
+    for name, doc in (
+        ("ptc.numUnfitted", "Amplifiers whose fit did not converge, or could not be done."),
+        ("ptc.numUnreadableAmplifiers", "Amplifiers that could not be read."),
+        ("eotest.numPlaceholderGains", "Gains on record that are a placeholder, such as exactly 1."),
+        ("eotest.numUnmeasured", "Gains on record that stand for 'not measured': 0, -1 or nothing."),
+        ("eotest.numZeroSaturations", "Saturation levels on record that are 0."),
+        ("eotest.numOutlyingGains", "Gains on record far from those of the other amplifiers of the detector."),
+        ("eotest.numMissingAmplifiers", "Amplifiers that the detector has and the record lacks, or has twice."),
+    ):
+        yield Metric(name, "ct", doc, "ptc_sanity", census=True, per="amplifier")
+
+
+def _parts() -> Iterator[Metric]:
+    """Yield the predicted offsets, which are of use beside their estimates alone."""
+    for name in _ESTIMATES:
+        doc = f"Predicted fractional offset of {name} from the true gain."
+        yield _of_amplifiers(f"ptc.offset.{name}", "", doc, "ptc_parts")
