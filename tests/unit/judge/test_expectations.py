@@ -182,6 +182,56 @@ def test_agrees_with_takes_the_predicted_offset_away(quantity):
     assert verdict.estimate == pytest.approx(0, abs=1e-12)
 
 
+def _gain(quantity, values, *, offset=False, error=0.001, **rest):
+    n = len(values)
+    return quantity(
+        *(values, np.ones(n)),
+        unit="" if offset else "electron / adu",
+        uncertainty=np.full(n, error),
+        units=range(10, 10 + n),
+        **rest,
+    )
+
+
+def test_offset_of_each_amplifier_is_removed_before_comparing(quantity):
+    """What theory predicts of each amplifier is taken away from it; the sentence tells observed, predicted and rest."""
+    true = np.linspace(1.4, 1.6, 16)
+    predicted = np.linspace(0.05, 0.10, 16)
+    model = _gain(quantity, true, name="ptc.gain")
+    slope = _gain(quantity, true * (1 + predicted), name="ptc.gainSlope")
+    offset = _gain(quantity, predicted, offset=True)
+    assert agrees_with(slope, model, rtol=0.01).state is FAIL
+    verdict = agrees_with(slope, model, rtol=0.01, offsets=(offset, None))
+    assert verdict.state is PASS
+    assert verdict.estimate == pytest.approx(0, abs=1e-12)
+    wrong = agrees_with(replace(slope, numerator=slope.numerator * 1.01), model, rtol=0.005, offsets=(offset, None))
+    assert wrong.state is FAIL
+    assert wrong.sentence == (
+        "ptc.gainSlope = 1.62958 electron / adu, +8.6 % against ptc.gain: +7.6 % predicted, +1.0 % unexplained "
+        "(allowed ±0.5 %)"
+    )
+
+
+def test_error_of_a_predicted_offset_counts(quantity):
+    """An offset that is known to a percent leaves a percent of doubt, on either side of the ratio."""
+    gain, exact = (_gain(quantity, [value], name=f"ptc.{value}") for value in (1.5, 1.5001))
+    vague = _gain(quantity, [0.0], offset=True, error=0.01)
+    for offsets in ((vague, None), (None, vague)):
+        verdict = agrees_with(gain, exact, rtol=0.02, offsets=offsets)
+        assert verdict.state is INCONCLUSIVE
+        half = (verdict.interval.high - verdict.interval.low) / 2
+        assert half == pytest.approx(2.576 * np.hypot(0.01, 0.001 * np.sqrt(2) / 1.5), rel=1e-3)
+
+
+def test_unknown_offset_is_not_measured(quantity):
+    """Where theory gives no number there is nothing to compare like with like."""
+    gain, other = (_gain(quantity, [1.5, 1.6], name=name) for name in ("ptc.gainSlope", "ptc.gain"))
+    for offset in (_gain(quantity, [0.1], offset=True), _gain(quantity, [0.1, math.nan], offset=True)):
+        verdict = agrees_with(gain, other, rtol=1, offsets=(offset, None))
+        assert verdict.state is NOT_MEASURED
+        assert "its predicted offset is unknown" in verdict.sentence
+
+
 def test_ratio_to_zero_is_not_comparable(quantity):
     """Agreement with zero has no ratio."""
     assert agrees_with(quantity([1, 2]), quantity([0, 0]), rtol=1).state is NOT_COMPARABLE

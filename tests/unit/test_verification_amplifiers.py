@@ -1,0 +1,150 @@
+"""Verdicts about amplifiers: one by one, against a reference, a baseline, or another estimate."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from harness.baseline.model import (
+    Acceptance,
+    AgreesWith,
+    AmplifierValue,
+    Baseline,
+    Entry,
+    Original,
+    Unchanged,
+    amplifier_key,
+)
+from harness.measure.measurements import Measurements
+from harness.measure.store import Manifest
+from harness.metrics.ptc.catalogue import ptc_catalogue
+from harness.metrics.rows import rows_schema
+from harness.model import DataId
+from harness.verification import Verification
+
+CATALOGUE = ptc_catalogue()
+STORY = Acceptance(
+    at=datetime(2026, 11, 21, tzinfo=UTC),
+    by="A. Person",
+    harness="0.1.0",
+    rerun="old",
+    versions={},
+    inputs="old",
+    reason="it was right",
+    ticket="",
+    visits=16,
+)
+NAMES = [f"C{i}{j}" for i in (1, 0) for j in range(8)]
+GAINS = dict(zip(NAMES, np.linspace(1.3, 1.7, 16).tolist(), strict=True))
+C06 = DataId(detector=94, amplifier="C06")
+
+
+def _measured(rerun="new", *, error=0.001, **metrics):
+    """Return measurements of one detector: by default its gains, else what is given by metric and amplifier."""
+    rows = [
+        {
+            "metric": name.replace("_", "."),
+            "detector": 94,
+            "amplifier": amplifier,
+            "numerator": value,
+            "denominator": 1.0,
+            "uncertainty": error,
+        }
+        for name, values in (metrics or {"ptc_gain": GAINS}).items()
+        for amplifier, value in values.items()
+    ]
+    manifest = Manifest(rerun, f"/repo/{rerun}", "own", {}, (), rerun, rerun, "0.1.0", datasets={"t": rerun})
+    return Measurements(rerun, manifest, pa.Table.from_pylist(rows, schema=rows_schema()), CATALOGUE, {})
+
+
+def _baseline(expectation, name="ptc.gain", amplifiers=None):
+    metric = CATALOGUE[name]
+    kept = {amplifier_key({"detector": 94, "amplifier": at}): value for at, value in (amplifiers or {}).items()}
+    entry = Entry(
+        value=1.5,
+        uncertainty=0.001,
+        unit=metric.unit,
+        definition=metric.definition_digest,
+        expectation=expectation,
+        direction="both",
+        accepted="story",
+        original=Original(value=1.5, accepted="story"),
+        amplifiers={key: AmplifierValue(value=value, uncertainty=0.001) for key, value in kept.items()},
+    )
+    return Baseline(dataset="mine", acceptances={"story": STORY}, metrics={name: entry})
+
+
+def test_units_are_amplifiers():
+    """Amplifiers are paired by detector and name, whatever order their rows have."""
+    new, old = _measured(), _measured("old", ptc_gain=dict(reversed(GAINS.items())))
+    assert new["ptc.gain"].n_units == 16
+    np.testing.assert_array_equal(new["ptc.gain"].units, old["ptc.gain"].units)
+    np.testing.assert_array_equal(new["ptc.gain"].numerator, old["ptc.gain"].numerator)
+    assert [str(place) for place in new.amplifiers][:2] == ["detector 94, amplifier C00", "detector 94, amplifier C01"]
+
+
+def test_detectors_keep_their_amplifiers_apart():
+    """C06 of one detector is another amplifier than C06 of the next."""
+    rows = [
+        {"metric": "ptc.gain", "detector": detector, "amplifier": "C06", "numerator": 1.5, "denominator": 1.0}
+        for detector in (94, 95, None)
+    ]
+    table = pa.Table.from_pylist(rows, schema=rows_schema())
+    some = Measurements("new", None, table, CATALOGUE, {})
+    assert some["ptc.gain"].n_units == 3
+    assert [dict(place) for place in some.amplifiers] == [
+        {"amplifier": "C06"},
+        {"detector": 94, "amplifier": "C06"},
+        {"detector": 95, "amplifier": "C06"},
+    ]
+
+
+@pytest.mark.parametrize(("factor", "state"), [(1.0, "PASS"), (1.01, "FAIL")])
+def test_one_amplifier_is_held_against_itself(factor, state):
+    """A percent in one of 16 amplifiers is seen there, by its stated uncertainty."""
+    new = _measured(ptc_gain=GAINS | {"C06": GAINS["C06"] * factor})
+    verification = Verification(new, _measured("old"), _baseline(Unchanged(rtol=0.005, atol=0.0)), "mine")
+    verdict = verification.as_baselined(new["ptc.gain", C06])
+    assert verdict.state == state
+    assert verdict.place == "detector 94, amplifier C06"
+    assert verification.as_baselined(new["ptc.gain"]).state == "PASS"
+
+
+def test_baseline_keeps_each_amplifier():
+    """Without the reference rerun, the accepted value of the amplifier remains."""
+    new = _measured()
+    swapped = GAINS | {"C06": GAINS["C07"], "C07": GAINS["C06"]}
+    for accepted, state in ((GAINS, "PASS"), (swapped, "FAIL")):
+        baseline = _baseline(Unchanged(rtol=0.01, atol=0.0), amplifiers=accepted)
+        verdict = Verification(new, None, baseline, "mine").as_baselined(new["ptc.gain", C06])
+        assert verdict.state == state
+
+
+def test_amplifier_that_no_reference_has_is_not_comparable():
+    """Absence is no agreement."""
+    new = _measured()
+    verdict = Verification(new, None, _baseline(Unchanged(rtol=1.0, atol=0.0)), "mine").as_baselined(
+        new["ptc.gain", C06]
+    )
+    assert verdict.state == "NOT_COMPARABLE"
+    assert "no reference rerun that has detector 94, amplifier C06" in verdict.sentence
+
+
+def test_estimates_agree_after_their_predicted_offset():
+    """A slope is held against the gain of the same amplifier, freed of the offset that its own metric predicts."""
+    offset = dict.fromkeys(NAMES, 0.09)
+    slope = {name: gain * 1.09 for name, gain in GAINS.items()}
+    metrics = {"ptc_gain": GAINS, "ptc_gainSlope": slope, "ptc_offset_gainSlope": offset}
+    new = _measured(**metrics)
+    baseline = _baseline(AgreesWith(metric="ptc.gain", rtol=0.005), "ptc.gainSlope")
+    verification = Verification(new, None, baseline, "mine")
+    assert verification.as_baselined(new["ptc.gainSlope"]).state == "PASS"
+    verdict = verification.as_baselined(new["ptc.gainSlope", C06])
+    assert verdict.state == "PASS"
+    wrong = _measured(**metrics | {"ptc_gainSlope": slope | {"C06": slope["C06"] * 1.01}})
+    verdict = Verification(wrong, None, baseline, "mine").as_baselined(wrong["ptc.gainSlope", C06])
+    assert verdict.state == "FAIL"
+    assert "+9.0 % predicted, +1.0 % unexplained" in verdict.sentence
