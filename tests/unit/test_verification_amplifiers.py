@@ -110,7 +110,7 @@ def test_one_amplifier_is_held_against_itself(factor, state):
     verdict = verification.as_baselined(new["ptc.gain", C06])
     assert verdict.state == state
     assert verdict.place == "detector 94, amplifier C06"
-    assert verification.as_baselined(new["ptc.gain"]).state == "PASS"
+    assert verification.as_baselined(new["ptc.gain"]).state != "FAIL"
 
 
 def test_baseline_keeps_each_amplifier():
@@ -147,4 +147,4 @@ def test_estimates_agree_after_their_predicted_offset():
     wrong = _measured(**metrics | {"ptc_gainSlope": slope | {"C06": slope["C06"] * 1.01}})
     verdict = Verification(wrong, None, baseline, "mine").as_baselined(wrong["ptc.gainSlope", C06])
     assert verdict.state == "FAIL"
-    assert "+9.0 % predicted, +1.0 % unexplained" in verdict.sentence
+    assert "+9.0 % predicted, +1.00 % unexplained" in verdict.sentence
