@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ALIAS_VERSION", "RENAMES", "Rename", "canonical_name", "older_names"]
 
-ALIAS_VERSION = 1
+ALIAS_VERSION = 2
 """Version of everything in this module and in `harness.rerun.flags`."""
 
 _BANDS = "ugrizy"
@@ -107,6 +107,23 @@ RENAMES: tuple[Rename, ...] = (
     Rename(
         "visit tables (lsst/pipe_tasks)",
         {"visit": "visitId", "detector": "detectorId", "width": "xSize", "height": "ySize"},
+    ),
+    Rename("camera descriptions (lsst/obs_lsst)", {"amplifier": "amp"}, "amplifiers"),
+    Rename("photon transfer (lsst/cp_pipe)", {"amplifier": "ampName", "turnoff": "ptcTurnoff"}, "amplifiers"),
+    Rename("photon transfer curves", {"amplifier": "amp", "exposureTime": "expTime"}, "curves"),
+    Rename(
+        "photon transfer curves (lsst/cp_pipe)",
+        {
+            "amplifier": "ampName",
+            "exposureTime": "rawExpTimes",
+            "photoCharge": "photoCharges",
+            "mean": "rawMeans",
+            "delta": "rawDeltas",
+            "variance": "rawVars",
+            "overscanNoise": "noiseList",
+            "nPixels": "nPixelCovariances",
+        },
+        "curves",
     ),
 )
 """Renamings, the latest first."""

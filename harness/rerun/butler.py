@@ -13,15 +13,16 @@ import pyarrow as pa
 from harness.errors import BrokenFileError, UsageError
 from harness.model import Provenance, digest_of
 from harness.rerun.aliases import ALIAS_VERSION
-from harness.rerun.formats import batches_of_file, schema_of_file
+from harness.rerun.butler_flats import ButlerFlats
 from harness.rerun.missing import what_is_there
 from harness.rerun.protocol import Partition, RerunRef
 from harness.rerun.regions import as_regions, corners_array, polygon_area, regions_from_table
 from harness.rerun.stored import FilePart, StoredTable
-from harness.rerun.tables import DATASET_TYPES, GEOMETRY_TYPES
+from harness.rerun.table_files import table_of_file
+from harness.rerun.tables import BIAS_TYPE, DATASET_TYPES, EOTEST_TYPE, GEOMETRY_TYPES, RAW_TYPE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lsst.daf.butler import Butler, DatasetRef
 
@@ -70,9 +71,7 @@ class ButlerRerun:
     @property
     def instrument(self) -> str:
         """Short name of the instrument; empty when the datasets are of none or of several."""
-        names = {
-            str(ref.dataId["instrument"]) for refs in self._refs.values() for ref in refs if _has(ref, "instrument")
-        }
+        names = {str(ref.dataId["instrument"]) for ref in self._used if _has(ref, "instrument")}
         return names.pop() if len(names) == 1 else ""
 
     def regions(self) -> pa.Table | None:
@@ -88,27 +87,41 @@ class ButlerRerun:
                 return regions_from_table(stored, self.instrument)
         return self._recorded_regions()
 
-    @property
-    def flats(self) -> None:
-        """None: raw flats are not read yet."""
+    @cached_property
+    def flats(self) -> ButlerFlats | None:
+        """The raw flats; None when there are none, or when they are but inputs of a rerun that has tables."""
+        if self._refs or RAW_TYPE not in self._present:
+            return None
+        with_biases = BIAS_TYPE in self._present
+        flats = ButlerFlats(self._butler, self.name, with_biases=with_biases, fetch=self._local)
+        return flats if flats.refs else None
 
-    def amplifiers(self) -> None:
-        """Return None: EO results are not read yet."""
+    def amplifiers(self) -> pa.Table | None:
+        """Return what the EO test found, or None."""
+        return self._known_amplifiers
+
+    @cached_property
+    def _known_amplifiers(self) -> pa.Table | None:
+        if not self._eotest_refs:
+            return None
+        from harness.rerun.amplifiers import as_amplifiers
+
+        with self._butler.query() as query:
+            here = query.where({"instrument": self._eotest_refs[0].dataId["instrument"]})
+            names = {record.id: record.full_name for record in here.dimension_records("detector")}
+        rows = ((ref, row) for ref in self._eotest_refs for row in self._eotest_rows(ref, names))
+        return as_amplifiers(rows, {name: number for number, name in names.items()})
 
     @property
     def curves(self) -> None:
-        """None: raw flats are not read yet."""
+        """None: the field's pipelines store no photon transfer curve that can be read without them."""
 
     def provenance(self) -> Provenance:
         """Return what the rerun was made from and by."""
-        inputs = {
-            f"{ref.datasetType.name} {_readable(ref)}".strip(): str(ref.id)
-            for refs in self._refs.values()
-            for ref in refs
-        }
+        inputs = {f"{ref.datasetType.name} {_readable(ref)}".strip(): str(ref.id) for ref in self._used}
         packages = [self._butler.get(ref) for ref in self._query("packages")]  # of a chain, those of its first run
         versions = {str(name): str(version) for found in packages for name, version in found.items()}
-        runs = sorted({ref.run for refs in self._refs.values() for ref in refs})
+        runs = sorted({ref.run for ref in self._used})
         source = f"{self.ref.repo} collection {self.name}" + (f" ({', '.join(runs)})" if runs != [self.name] else "")
         return Provenance(self.name, source, inputs, versions, f"Butler (aliases {ALIAS_VERSION})")
 
@@ -136,6 +149,25 @@ class ButlerRerun:
         )
 
     @cached_property
+    def _eotest_refs(self) -> list[DatasetRef]:
+        return self._query(EOTEST_TYPE)
+
+    @cached_property
+    def _used(self) -> list[DatasetRef]:
+        """Return all datasets that are read."""
+        refs = [ref for refs in self._refs.values() for ref in refs] + self._eotest_refs
+        return refs if self.flats is None else [*refs, *self.flats.refs, *self.flats.bias_refs.values()]
+
+    def _eotest_rows(self, ref: DatasetRef, names: Mapping[int, str]) -> list[dict[str, Any]]:
+        from harness.rerun.eotest import eotest_amplifiers
+
+        with self._local(ref) as path:
+            rows = eotest_amplifiers(path, names[int(ref.dataId["detector"])])
+        if rows is None:
+            raise BrokenFileError(f"{path} of {ref} has no table AMPLIFIER_RESULTS; store the EO test's own file")
+        return rows
+
+    @cached_property
     def _uris(self) -> dict[DatasetRef, Any]:
         refs = [ref for refs in self._refs.values() for ref in refs]
         return dict(self._butler.get_many_uris(refs, allow_missing=True))
@@ -151,8 +183,7 @@ class ButlerRerun:
 
     def _whole(self, ref: DatasetRef) -> pa.Table:
         with self._local(ref) as path:
-            schema, _ = schema_of_file(path)
-            return pa.Table.from_batches(batches_of_file(path, schema.names), schema).replace_schema_metadata()
+            return table_of_file(path)
 
     def _recorded_regions(self) -> pa.Table | None:
         """Return the polygons that the repository itself keeps of the visits of this rerun."""

@@ -1,4 +1,4 @@
-"""A rerun in a folder of table files, described by a ``rerun.toml``."""
+"""A rerun in a folder of files, described by a ``rerun.toml``."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ import pyarrow as pa
 from harness.errors import BrokenFileError, UsageError
 from harness.model import Provenance, digest_of
 from harness.rerun.aliases import ALIAS_VERSION
-from harness.rerun.formats import batches_of_file, schema_of_file
+from harness.rerun.detectors import known_detectors
+from harness.rerun.flats import FolderFlats
 from harness.rerun.missing import what_is_there
 from harness.rerun.protocol import Partition, RerunRef
 from harness.rerun.regions import as_regions, regions_from_table
 from harness.rerun.rerun_toml import RERUN_TOML, FileTable, read_rerun_toml
 from harness.rerun.stored import FilePart, StoredTable
+from harness.rerun.table_files import table_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +32,7 @@ __all__ = ["FileRerun", "list_file_reruns"]
 
 @final
 class FileRerun:
-    """A rerun in a folder of table files (Parquet, ECSV, FITS).
+    """A rerun in a folder of files: tables (Parquet, ECSV, FITS), raw flats, curves, results of an EO test.
 
     Parameters
     ----------
@@ -54,8 +56,15 @@ class FileRerun:
         self._folder = folders[name]
         self._toml = read_rerun_toml(self._folder)
         self._paths: dict[str, dict[str, Path]] = {
-            table: self._matches(table, spec) for table, spec in self._toml.tables.items()
+            table: self._matches(f"table {table}", spec.files) for table, spec in self._toml.tables.items()
         }
+        self._paths |= {
+            name: self._matches(f"[{name}]", spec.files)
+            for name in ("curves", "amplifiers")
+            if (spec := getattr(self._toml, name)) is not None
+        }
+        self._detectors = known_detectors(self.instrument, self._toml.detectors)
+        self.flats = self._raw_flats()
         self.tables: dict[str, StoredTable] = {
             table: self._table(table, spec) for table, spec in self._toml.tables.items()
         }
@@ -79,9 +88,7 @@ class FileRerun:
         known = self._toml.regions
         if known.file:
             path = self._folder / known.file
-            schema, _ = schema_of_file(path)
-            stored = pa.Table.from_batches(batches_of_file(path, schema.names), schema.remove_metadata())
-            regions = regions_from_table(stored, self.instrument)
+            regions = regions_from_table(table_of_file(path), self.instrument)
         elif known.width is not None and known.height is not None and "diaSource" in self.tables:
             regions = self._seen_detectors()
         else:
@@ -92,38 +99,62 @@ class FileRerun:
                 regions = regions.set_column(index, name, regions[name].fill_null(size))
         return regions
 
-    @property
-    def flats(self) -> None:
-        """None: raw flats are not read yet."""
+    def amplifiers(self) -> pa.Table | None:
+        """Return what ``[amplifiers]`` names, or None."""
+        return self._known_amplifiers
 
-    def amplifiers(self) -> None:
-        """Return None: EO results are not read yet."""
+    @cached_property
+    def _known_amplifiers(self) -> pa.Table | None:
+        if "amplifiers" not in self._paths:
+            return None
+        from harness.rerun.amplifiers import read_amplifiers
 
-    @property
-    def curves(self) -> None:
-        """None: raw flats are not read yet."""
+        return read_amplifiers(self._paths["amplifiers"].values(), self._detectors)
+
+    @cached_property
+    def curves(self) -> pa.Table | None:
+        """The photon transfer curves that ``[curves]`` names, or None."""
+        if "curves" not in self._paths:
+            return None
+        from harness.rerun.curve_files import read_curves
+
+        return read_curves(self._paths["curves"].values(), self.instrument, self._detectors)
 
     def provenance(self) -> Provenance:
         """Return what the rerun was made from and by."""
         inputs = {
-            f"{table} {ref}": self._digests[path] for table, paths in self._paths.items() for ref, path in paths.items()
+            f"{name} {ref}": self._digests[path] for name, paths in self._used.items() for ref, path in paths.items()
         }
         return Provenance(
             self.name, str(self._folder), inputs, dict(self._toml.versions), f"files (aliases {ALIAS_VERSION})"
         )
 
     @cached_property
+    def _used(self) -> dict[str, dict[str, Path]]:
+        """Return all files that are read, by what they are and the names they are told by."""
+        if self.flats is None:
+            return self._paths
+        return self._paths | {"flat": self.flats.flat_files, "bias": self.flats.bias_files}
+
+    @cached_property
     def _digests(self) -> dict[Path, str]:
-        paths = [path for paths in self._paths.values() for path in paths.values()]
+        paths = [path for paths in self._used.values() for path in paths.values()]
         with ThreadPoolExecutor() as pool:
             return dict(zip(paths, pool.map(_digest, paths), strict=True))
 
-    def _matches(self, table: str, spec: FileTable) -> dict[str, Path]:
+    def _raw_flats(self) -> FolderFlats | None:
+        keys = self._toml.flats
+        if keys is None:
+            return None
+        flats, biases = (self._matches("[flats]", globs) for globs in (keys.files, keys.bias))
+        return FolderFlats(flats, biases, keys, self._detectors, self._folder / RERUN_TOML)
+
+    def _matches(self, what: str, globs: Sequence[str]) -> dict[str, Path]:
         paths: dict[str, Path] = {}
-        for glob in spec.files:
+        for glob in globs:
             found = sorted(path for path in _glob(self._folder, glob) if path.is_file())
             if not found:
-                raise UsageError(f"{self._folder / RERUN_TOML}: no file matches {glob!r} of table {table}")
+                raise UsageError(f"{self._folder / RERUN_TOML}: no file matches {glob!r} of {what}")
             paths |= {_ref(path, self._folder): path for path in found}
         return paths
 

@@ -128,7 +128,7 @@ class FlatExposure:
     ref
         What `Flats.local` finds its file by.
     inputs
-        Dataset UUID or digest of the content.
+        Dataset UUID, or digest of what tells a file apart from what it was before (header, size, time of last change).
     """
 
     exposure: int

@@ -14,28 +14,65 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-__all__ = ["RERUN_TOML", "FileRegions", "FileTable", "RerunToml", "read_rerun_toml"]
+__all__ = ["RERUN_TOML", "FileFlats", "FileGlobs", "FileRegions", "FileTable", "RerunToml", "read_rerun_toml"]
 
 RERUN_TOML = "rerun.toml"
+
+_EXAMPLES = {
+    "tables": '[tables.diaSource] files = ["dia_source_*.parquet"]',
+    "flats": '[flats] files = ["flat_*.fits"]',
+    "curves": '[curves] files = ["*_ptc.fits"]',
+    "amplifiers": '[amplifiers] files = ["*_eotest_results.fits"]',
+}
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class FileTable(_Strict):
-    """Where one table lies.
+class FileGlobs(_Strict):
+    """Where files lie.
 
     Attributes
     ----------
     files
         Globs relative to the folder; what they match is read glob by glob, in the order of names.
+    """
+
+    files: Annotated[list[str], Field(min_length=1)]
+
+
+class FileTable(FileGlobs):
+    """Where one table lies.
+
+    Attributes
+    ----------
     unique
         Canonical column of which each value counts once, the last in reading order; empty when no rows repeat.
     """
 
-    files: Annotated[list[str], Field(min_length=1)]
     unique: str = ""
+
+
+class FileFlats(FileGlobs):
+    """Where raw flats lie, and which keywords of their primary headers say what.
+
+    Attributes
+    ----------
+    bias
+        Globs of the bias, one file for each detector.
+    pair_key
+        Keyword of what the two flats of a pair have in common; empty when no header records it.
+    sequence_key
+        Keyword of the number in the order of taking.
+    photodiode_key
+        Keyword of the charge of the monitoring photodiode, C.
+    """
+
+    bias: list[str] = []
+    pair_key: str = ""
+    sequence_key: str = "SEQNUM"
+    photodiode_key: str = "MONDIODE"
 
 
 class FileRegions(_Strict):
@@ -71,14 +108,26 @@ class RerunToml(_Strict):
         Versions of the software that made it.
     regions
         What is known of the geometry.
+    flats
+        Raw flats.
+    curves
+        Photon transfer curves that somebody else measured.
+    amplifiers
+        What is on record of the amplifiers: results of an EO test, gains.
+    detectors
+        Numbers of detectors by full name (or serial number), where neither file nor instrument tells them.
     """
 
     name: str = ""
     instrument: str = ""
     dataset: str = ""
-    tables: Annotated[dict[Literal["diaSource", "diaObject", "source"], FileTable], Field(min_length=1)]
+    tables: dict[Literal["diaSource", "diaObject", "source"], FileTable] = {}
     versions: dict[str, str] = {}
     regions: FileRegions = FileRegions()
+    flats: FileFlats | None = None
+    curves: FileGlobs | None = None
+    amplifiers: FileGlobs | None = None
+    detectors: dict[str, int] = {}
 
 
 def read_rerun_toml(folder: Path) -> RerunToml:
@@ -87,7 +136,7 @@ def read_rerun_toml(folder: Path) -> RerunToml:
     Raises
     ------
     harness.errors.UsageError
-        When it is not TOML, or a key is unknown, missing or of the wrong type.
+        When it is not TOML, a key is unknown, missing or of the wrong type, or it names nothing to read.
     """
     path = folder / RERUN_TOML
     try:
@@ -96,6 +145,11 @@ def read_rerun_toml(folder: Path) -> RerunToml:
         raise UsageError(f"{path}: {_sentence(fault.errors()[0])}") from None
     except (OSError, ValueError) as fault:
         raise UsageError(f"{path} cannot be read as TOML ({fault}); correct it") from None
+    if not (toml.tables or toml.flats or toml.curves or toml.amplifiers):
+        raise UsageError(
+            f"{path} names nothing to read; write for example {_EXAMPLES['tables']} "
+            "(or [flats], [curves] or [amplifiers] instead)"
+        )
     return toml if toml.name else toml.model_copy(update={"name": folder.name})
 
 
@@ -108,7 +162,7 @@ def _sentence(error: ErrorDetails) -> str:
     if error["type"] == "literal_error":
         return f"unknown table {place[-1]!r}; the tables are {error['ctx']['expected']}"
     if error["type"] == "missing":
-        return f'{key!r} is missing; write for example [tables.diaSource] files = ["dia_source_*.parquet"]'
+        return f"{key!r} is missing; write for example {_EXAMPLES[place[0]]}"
     return f"{key!r} is wrong: {error['msg']} (got {error['input']!r})"
 
 
@@ -116,4 +170,5 @@ def _model_at(place: list[str]) -> type[BaseModel]:
     """Return the model of the table that holds a key."""
     if len(place) == 1:
         return RerunToml
-    return FileTable if place[0] == "tables" else FileRegions
+    models: dict[str, type[BaseModel]] = {"tables": FileTable, "regions": FileRegions, "flats": FileFlats}
+    return models.get(place[0], FileGlobs)

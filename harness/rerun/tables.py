@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, final
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["DATASET_TYPES", "GEOMETRY_TYPES", "SQL_TABLES", "TABLES", "DatasetTypeName"]
+__all__ = [
+    "BIAS_TYPE",
+    "DATASET_TYPES",
+    "EOTEST_TYPE",
+    "GEOMETRY_TYPES",
+    "RAW_TYPE",
+    "SQL_TABLES",
+    "TABLES",
+    "DatasetTypeName",
+]
 
 
 @final
@@ -69,3 +78,6 @@ SQL_TABLES: Mapping[str, str] = MappingProxyType({"diaSource": "DiaSource", "dia
 
 GEOMETRY_TYPES = ("visit_detector_table", "ccdVisitTable")
 """Butler dataset types that hold the geometry of detectors, the present name first."""
+
+RAW_TYPE, BIAS_TYPE, EOTEST_TYPE = "raw", "bias", "eotest_results"
+"""Butler dataset types of raw exposures, of their bias, and of the EO test's results as the file it wrote."""

@@ -27,7 +27,17 @@ TABLE = '[tables.diaSource]\nfiles = ["*.parq"]\n'
         ("[tables.diaSource]\nfiles = 'x'", "'tables.diaSource.files' is wrong: .* valid list"),
         ("name = 1\n" + TABLE, "'name' is wrong: .* valid string .*got 1"),
         (TABLE + "[versions]\npackage = 1", "'versions.package' is wrong"),
-        ("name = 'x'", "'tables' is missing"),
+        ("name = 'x'", r"names nothing to read; write for example \[tables.diaSource\] .* \(or \[flats\], \[curves\]"),
+        ("[tables]", "names nothing to read"),
+        (
+            "[flats]\nbias = ['b']",
+            r"'flats.files' is missing; write for example \[flats\] files = \[\"flat_\*.fits\"\]",
+        ),
+        ("[flats]\nfiles = []", "'flats.files' is wrong: .* at least 1 item"),
+        ("[flats]\nfiles = ['f']\nkey = 'x'", "unknown key 'flats.key'; the keys there are files, bias, pair_key"),
+        ("[curves]\nfile = 'x'", "'curves.files' is missing; write for example .curves. files"),
+        ("[amplifiers]\nfiles = ['f']\nbias = ['b']", "unknown key 'amplifiers.bias'; the keys there are files$"),
+        (TABLE + "[detectors]\nR22_S11 = '94'", "'detectors.R22_S11' is wrong: .* valid integer"),
         ("name = ", "cannot be read as TOML .*Invalid value"),
         ("name = 'a'\nname = 'b'", "cannot be read as TOML"),
     ],
@@ -47,3 +57,13 @@ def test_left_out_keys_have_their_defaults(tmp_path: Path) -> None:
     toml = read_rerun_toml(tmp_path)
     assert (toml.name, toml.instrument, toml.dataset, toml.versions) == (tmp_path.name, "", "", {})
     assert toml.tables["diaSource"].files == ["*.parq"]
+
+
+@pytest.mark.parametrize("what", ["flats", "curves", "amplifiers"])
+def test_one_kind_of_file_is_enough(tmp_path: Path, what: str) -> None:
+    """A rerun of raw flats, of curves, or of results of an EO test has no table."""
+    (tmp_path / "rerun.toml").write_text(f'[{what}]\nfiles = ["*.fits"]')
+    toml = read_rerun_toml(tmp_path)
+    assert getattr(toml, what).files == ["*.fits"]
+    assert [name for name in ("flats", "curves", "amplifiers") if getattr(toml, name) is not None] == [what]
+    assert not toml.tables
