@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import warnings
 from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -238,10 +239,11 @@ def _read_header(path: Path) -> _Header:
 
     try:
         state = path.stat()
-        with fits.open(path, memmap=False) as file:
+        # What astropy warns of is either harmless or raised in the end.
+        with warnings.catch_warnings(action="ignore"), fits.open(path, memmap=False) as file:
             cards = file[0].header
-    except (OSError, ValueError, fits.VerifyError) as fault:
-        reason = (str(fault).splitlines() or [type(fault).__name__])[0]
+    except (OSError, ValueError, IndexError, fits.VerifyError) as fault:
+        reason = re.split(r"\. |\n", str(fault))[0] or type(fault).__name__  # further sentences are for programmers
         raise BrokenFileError(f"{path} cannot be read as FITS ({reason}); restore it or leave it out") from None
     digest = hashlib.blake2b(f"{state.st_size} {state.st_mtime_ns} {cards.tostring()}".encode(), digest_size=16)
     return _Header(path, cards, digest.hexdigest())
