@@ -197,6 +197,16 @@ def test_several_files_are_one_table(tmp_path: Path) -> None:
         rows_of(a, b, c)
 
 
+def test_detectors_may_have_numbers_alone(tmp_path: Path) -> None:
+    """Without names, amplifiers of the same name are told apart by the number of their detector."""
+    path = tmp_path / "amplifiers.csv"
+    path.write_text("detector,amplifier,ptcGain\n901,A,4.0\n902,A,4.1\n")
+    assert [(row["detector"], row["amplifier"], row["ptcGain"]) for row in rows_of(path)] == [
+        (901, "A", 4.0),
+        (902, "A", 4.1),
+    ]
+
+
 def test_a_history_has_to_be_cut_into_its_versions(tmp_path: Path) -> None:
     """A table with several rows of an amplifier is refused, not averaged."""
     path = tmp_path / "history.csv"

@@ -137,6 +137,14 @@ def test_a_group_of_two_is_a_pair(root: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_chain_is_searched_in_its_order(root: Path) -> None:
+    """A raw that was ingested twice counts once, as Butler finds it."""
+    ids = {run: str(ingest(root, run, "raw", *ALL[:1])[0].id) for run in ("again", "first")}
+    flats = collect(root, "both", "first", "again").flats
+    assert flats is not None
+    assert [flat.ref for flat in flats.exposures] == [ids["first"]]
+
+
 def test_no_file_is_touched_by_listing(root: Path) -> None:
     """Flats are listed though their files are gone; who reads one is told which."""
     ingest(root, "raw/all", "raw", *ALL)

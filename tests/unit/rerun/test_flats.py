@@ -91,7 +91,7 @@ def test_flats_are_in_order_of_detector_and_exposure_whatever_their_names(folder
     [
         ({"OBSID": "1234"}, 1234),
         ({"OBSID": 1234}, 1234),
-        ({"EXPID": 77, "OBSID": "MC_C_20211206_000588"}, 77),
+        ({"EXPID": 77, "OBSID": "78"}, 77),
         ({"OBSID": "MC_C_20211206_000588"}, 2021120600588),
         ({"DAYOBS": "2021-12-06"}, 2021120600588),
         # Numbers of `LsstTS8Translator.to_exposure_id` in lsst/obs_lsst, where SEQNUM repeats within a day.
