@@ -1,0 +1,279 @@
+"""FULLCOVARIANCE: gain, noise and the brighter-fatter coefficients of an amplifier from the covariances of its flats.
+
+Equation 20 of Astier et al. (2019, arXiv:1905.08677), a series that ends with the fourth power of the signal.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+
+from harness.metrics.ptc._compressed_lags import CompressedLags, Covariances
+from harness.metrics.ptc._covariance_model import coefficients, powers, unpack
+from harness.metrics.ptc.fit import Fit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.metrics.ptc.curve import Curve
+
+__all__ = ["CovarianceFit", "fit_full_covariance", "full_covariance"]
+
+MIN_PAIRS = 6
+"""One more than a quartic has coefficients, and each lag is a quartic of the mean."""
+MAX_SIGMA = 5.0
+"""Pairs with a covariance further than this from the model are left out."""
+MAX_EVALUATIONS = 500
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class CovarianceFit:
+    """What equation 20 says of an amplifier; where there is no result, `fit` has the reason and numbers are NaN.
+
+    Attributes
+    ----------
+    fit
+        Gain, noise and a00 as every fit has them; the turnoff is that of the fit it was started from.
+    a, a_error : (r, r) float64
+        Relative change of a pixel's area per electron at each lag (serial, parallel), 1/e-.
+    b, b_error : (r, r) float64
+        Relative change of a per electron, 1/e-; zero in the variant without b.
+    noise, noise_error : (r, r) float64
+        Covariance without light, e-²; at lag 0 the square of the read noise.
+    chi2
+        Sum of the squared residuals in units of their standard errors.
+    degrees_of_freedom
+        Number of covariances minus number of parameters.
+    """
+
+    fit: Fit
+    a: NDArray[np.float64]
+    a_error: NDArray[np.float64]
+    b: NDArray[np.float64]
+    b_error: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    noise_error: NDArray[np.float64]
+    chi2: float
+    degrees_of_freedom: int
+
+
+class _NoResultError(Exception):
+    """Carries the reason why there is no fit out of the steps below; it never leaves this module."""
+
+
+def full_covariance(
+    mean: NDArray[np.float64],
+    gain: float,
+    a: NDArray[np.float64],
+    b: NDArray[np.float64],
+    noise: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return the covariances of one flat by equation 20 of Astier et al. (2019).
+
+    Parameters
+    ----------
+    mean : (n,) float64
+        Mean signal, adu.
+    gain
+        e-/adu.
+    a, b : (r, r) float64
+        1/e-.
+    noise : (r, r) float64
+        e-².
+
+    Returns
+    -------
+    (n, r, r) float64
+        adu².
+    """
+    parameters = np.concatenate([[gain], np.ravel(a), np.ravel(a * b)])
+    of_light = powers(mean, 1.0)[:, 1:] @ coefficients(parameters, len(a))[0].T
+    return np.asarray(of_light.reshape(-1, *a.shape) + noise / gain**2)
+
+
+def fit_full_covariance(curve: Curve, start: Fit, *, with_b: bool = True) -> CovarianceFit:
+    """Fit equation 20 to the covariances of an amplifier.
+
+    Each covariance weighs by its standard error, and errors of different lags count as independent.  A pair is left
+    out where any of its covariances is further than 5 standard errors from the model, or 5 times the scatter of its
+    lag where that is larger: a model that does not fit shows in chi², it does not eat the data.
+
+    Parameters
+    ----------
+    curve
+        An amplifier with covariances and their standard errors.
+    start
+        The EXPAPPROXIMATION fit of the same curve: values to start from, and the pairs that it has used.
+    with_b
+        Whether b is fitted; without, it is zero (FULLCOVARIANCE_NO_B).
+
+    Returns
+    -------
+    CovarianceFit
+        Standard errors are larger by sqrt(reduced chi²) where that is larger than 1.
+    """
+    model = "FULLCOVARIANCE" if with_b else "FULLCOVARIANCE_NO_B"
+    try:
+        with np.errstate(all="ignore"):
+            return _fit(curve, start, model)
+    except _NoResultError as error:
+        return _no_result(curve, model, str(error))
+
+
+def _fit(curve: Curve, start: Fit, model: str) -> CovarianceFit:
+    data = _select(curve, start)
+    while True:
+        _require_enough(data)
+        lags = CompressedLags.from_covariances(data)
+        guess = np.zeros(1 + lags.side**2 * (2 if model == "FULLCOVARIANCE" else 1))
+        guess[:2] = start.gain, start.a00 * lags.scale
+        parameters = _solve(lags, guess)
+        outliers = _outliers(data, lags, parameters)
+        if not outliers.any():
+            return _result(model, start, data, lags, parameters)
+        data = data.without(outliers)
+
+
+def _select(curve: Curve, start: Fit) -> Covariances:
+    if curve.covariance is None or curve.covariance_error is None:
+        raise _NoResultError("no covariances have been measured")
+    if not (np.isfinite(start.gain) and start.gain > 0 and np.isfinite(start.a00)):
+        raise _NoResultError(
+            f"there is no {start.model} fit to start from: {start.reason or 'its gain is not positive'}"
+        )
+    pairs = start.used & curve.measured
+    if not pairs.any():
+        raise _NoResultError(f"none of {len(curve)} pairs can be used")
+    zero_lag = np.ones((1, 1))
+    expected = full_covariance(
+        curve.mean[pairs],
+        start.gain,
+        start.a00 * zero_lag,
+        0 * zero_lag,
+        np.nan_to_num(start.noise) ** 2 * zero_lag,
+    )
+    return Covariances.from_curve(curve, pairs, expected.ravel())
+
+
+def _require_enough(data: Covariances) -> None:
+    known = np.isfinite(data.value).sum(axis=0)
+    fewest = int(known.argmin())
+    if known[fewest] < MIN_PAIRS:
+        lag = divmod(fewest, math.isqrt(known.size))
+        raise _NoResultError(
+            f"the covariance at lag {lag} is known of {known[fewest]} usable pairs; the fit needs {MIN_PAIRS} or more"
+        )
+
+
+def _solve(lags: CompressedLags, guess: NDArray[np.float64]) -> NDArray[np.float64]:
+    from scipy.optimize import least_squares
+
+    # MINPACK, unlike the trust-region methods, uses no BLAS threads, which matrices this small only suffer from.
+    solution = least_squares(
+        lambda parameters: lags.residuals(coefficients(parameters, lags.side)[0]),
+        guess,
+        lambda parameters: lags.jacobian(coefficients(parameters, lags.side)[1]),
+        method="lm",
+        max_nfev=MAX_EVALUATIONS,
+    )
+    if not solution.success:
+        raise _NoResultError(f"the fit did not converge in {MAX_EVALUATIONS} steps")
+    if not (np.isfinite(solution.x).all() and solution.x[0] > 0):
+        raise _NoResultError("the fit ran away: its gain is not a positive number")
+    return np.asarray(solution.x)
+
+
+def _outliers(data: Covariances, lags: CompressedLags, parameters: NDArray[np.float64]) -> NDArray[np.bool_]:
+    made = coefficients(parameters, lags.side)[0]
+    model = powers(data.mean, lags.scale) @ np.column_stack([lags.constants(made), made]).T
+    distance = np.abs(data.value - model) / data.error
+    scatter = 1.4826 * np.nanmedian(distance, axis=0)
+    return np.asarray((distance > MAX_SIGMA * np.maximum(1, scatter)).any(axis=1))
+
+
+def _result(
+    model: str, start: Fit, data: Covariances, lags: CompressedLags, parameters: NDArray[np.float64]
+) -> CovarianceFit:
+    side, scale = lags.side, lags.scale
+    made, slopes = coefficients(parameters, side)
+    residuals = lags.residuals(made)
+    chi2 = float(residuals @ residuals)
+    degrees = int(np.isfinite(data.value).sum()) - parameters.size - side**2
+    inflation = max(1.0, chi2 / degrees)
+    covariance = inflation * _parameter_covariance(lags.jacobian(slopes))
+
+    def error(derivatives: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Propagate to what has these derivatives, (..., parameters)."""
+        return np.asarray(np.sqrt(np.sum(derivatives @ covariance * derivatives, axis=-1)))
+
+    n_lags = side**2
+    gain, a, c = unpack(parameters, side)
+    one = np.eye(parameters.size)
+    of_gain, of_a, of_c = one[0], one[1 : 1 + n_lags], one[1 + n_lags :]
+    a_error = error(of_a) / scale
+    b, b_error = np.zeros(n_lags), np.zeros(n_lags)
+    if of_c.size:
+        b = c / a / scale
+        b_error = error(of_c / a[:, None] - of_a * (c / a**2)[:, None]) / scale
+
+    constants = lags.constants(made)
+    noise = gain**2 * constants
+    of_noise = gain**2 * lags.constants_slopes(slopes) + 2 * gain * constants[:, None] * of_gain
+    noise_error = np.hypot(error(of_noise), np.sqrt(inflation) * gain**2 * lags.constants_error)
+    read_noise = np.sqrt(noise[0]) if noise[0] > 0 else np.nan
+
+    def matrix(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return values.reshape(side, side)
+
+    return CovarianceFit(
+        fit=Fit(
+            model=model,
+            gain=gain,
+            gain_error=float(error(of_gain)),
+            noise=float(read_noise),
+            noise_error=float(noise_error[0] / (2 * read_noise)),
+            a00=float(a[0] / scale),
+            a00_error=float(a_error[0]),
+            reduced_chi2=chi2 / degrees,
+            n_points=len(data.mean),
+            turnoff=start.turnoff,
+            turnoff_error=start.turnoff_error,
+            used=data.pairs,
+            converged=True,
+        ),
+        a=matrix(a / scale),
+        a_error=matrix(a_error),
+        b=matrix(b),
+        b_error=matrix(b_error),
+        noise=matrix(noise),
+        noise_error=matrix(noise_error),
+        chi2=chi2,
+        degrees_of_freedom=degrees,
+    )
+
+
+def _parameter_covariance(jacobian: NDArray[np.float64]) -> NDArray[np.float64]:
+    # In these parameters the condition number is below 100 for every ladder of signals that a fit can be made of.
+    normal = jacobian.T @ jacobian
+    if not np.linalg.cond(normal, 1) < 1e12:
+        raise _NoResultError("the covariances do not determine all parameters")
+    return np.asarray(np.linalg.inv(normal))
+
+
+def _no_result(curve: Curve, model: str, reason: str) -> CovarianceFit:
+    unknown = np.full((1, 1) if curve.covariance is None else curve.covariance.shape[1:], np.nan)
+    return CovarianceFit(
+        fit=Fit.failed(model, len(curve), reason),
+        a=unknown,
+        a_error=unknown,
+        b=unknown,
+        b_error=unknown,
+        noise=unknown,
+        noise_error=unknown,
+        chi2=math.nan,
+        degrees_of_freedom=0,
+    )
