@@ -6,13 +6,14 @@ Equation 20 of Astier et al. (2019, arXiv:1905.08677), a series that ends with t
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from harness.metrics.ptc._compressed_lags import CompressedLags, Covariances
 from harness.metrics.ptc._covariance_model import coefficients, powers, unpack
+from harness.metrics.ptc.curve import MAX_LAG
 from harness.metrics.ptc.fit import Fit
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def full_covariance(
     return np.asarray(of_light.reshape(-1, *a.shape) + noise / gain**2)
 
 
-def fit_full_covariance(curve: Curve, start: Fit, *, with_b: bool = True) -> CovarianceFit:
+def fit_full_covariance(curve: Curve, start: Fit, *, with_b: bool = True, max_lag: int = MAX_LAG) -> CovarianceFit:
     """Fit equation 20 to the covariances of an amplifier.
 
     Each covariance weighs by its standard error, and errors of different lags count as independent.  A pair is left
@@ -110,18 +111,40 @@ def fit_full_covariance(curve: Curve, start: Fit, *, with_b: bool = True) -> Cov
         The EXPAPPROXIMATION fit of the same curve: values to start from, and the pairs that it has used.
     with_b
         Whether b is fitted; without, it is zero (FULLCOVARIANCE_NO_B).
+    max_lag
+        Lags from 0 to this are fitted in each direction.
 
     Returns
     -------
     CovarianceFit
         Standard errors are larger by sqrt(reduced chi²) where that is larger than 1.
+
+    Notes
+    -----
+    Measured with simulated sensors of a00 = -3e-6 and 40 to 60 pairs:
+
+    - The series ends with the fourth power.  For signals up to 130,000 e- the gain without b is 0.07 % too large and
+      abs(a00) 1 % too small (0.015 % and 0.3 % up to 90,000 e-); with b, it is b that takes up most of it.
+    - The noise of all lags enters lag 0 through the convolutions.  With b and 81 lags, b00 is low by half its standard
+      error for 10⁶ pixels, by twice its error, and abs(a00) 5 % high, for 10⁵: then fewer lags are the better choice.
+    - Lags that are left out change the gain by less than 1e-5 for a ``max_lag`` of 2 or more.
     """
     model = "FULLCOVARIANCE" if with_b else "FULLCOVARIANCE_NO_B"
     try:
         with np.errstate(all="ignore"):
-            return _fit(curve, start, model)
+            return _fit(_up_to(curve, max_lag), start, model)
     except _NoResultError as error:
-        return _no_result(curve, model, str(error))
+        return _no_result(_up_to(curve, max_lag), model, str(error))
+
+
+def _up_to(curve: Curve, max_lag: int) -> Curve:
+    lags = np.s_[:, : max_lag + 1, : max_lag + 1]
+    value, error = curve.covariance, curve.covariance_error
+    return replace(
+        curve,
+        covariance=None if value is None else value[lags],
+        covariance_error=None if error is None else error[lags],
+    )
 
 
 def _fit(curve: Curve, start: Fit, model: str) -> CovarianceFit:
