@@ -1,0 +1,188 @@
+"""EXPAPPROXIMATION: variance against mean as an exponential, equation 16 of Astier et al. (2019), arXiv:1905.08677."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.metrics.ptc._exp_batch import MIN_PAIRS, Parameters, Points, exponential, fit_points, modelled
+from harness.metrics.ptc._scatter import estimated_scatter
+from harness.metrics.ptc.fit import Fit
+from harness.metrics.ptc.turnoff import REJECTED_BEYOND, Turnoffs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from harness.metrics.ptc.curve import Curve
+
+__all__ = ["MODEL", "exp_approximation", "fit_exp_approximation"]
+
+MODEL = "EXPAPPROXIMATION"
+
+#: Sum of a_ij² over all lags but the centre, in units of a00²: e2v 0.07 to 0.11, ITL 0.08.
+_OFF_CENTRE = 0.1
+_MAX_ROUNDS = 10
+
+
+def exp_approximation(mean: ArrayLike, gain: float, a00: float, noise: float) -> NDArray[np.float64]:
+    """Return the variance, adu²: (exp(2 a00 g µ) - 1) / (2 a00 g²) + n² / g²; a straight line where a00 is 0.
+
+    Parameters
+    ----------
+    mean
+        Mean signal µ, adu.
+    gain
+        g, e-/adu.
+    a00
+        Brighter-fatter coefficient, negative as in ``lsst/cp_pipe``, 1/e-.
+    noise
+        Read noise n, e-.
+    """
+    mean = np.asarray(mean, float)
+    h, _ = exponential(2 * a00 * gain * mean)
+    return np.asarray(mean * h / gain + (noise / gain) ** 2)
+
+
+def fit_exp_approximation(curves: Sequence[Curve]) -> list[Fit]:
+    """Fit curves, all at once.
+
+    `harness.metrics.ptc.turnoff.find_turnoff` says which pairs are below the turnoff.  The exponential leaves out
+    what the neighbours' charge does to the pixels in between, about 0.07 (a00 g µ)² of the variance.  The fit goes as
+    far up as that adds less than 1/4 to χ², so that it moves no parameter by more than half a standard error: for a
+    hundred pairs of a million pixels to about 25,000 e- (e2v), with fewer or noisier pairs further.  Pairs more than
+    5 standard errors off are rejected.
+
+    Parameters
+    ----------
+    curves
+        Any number of amplifiers; the standard errors of a curve are known where all measured pairs have a number of
+        pixels.
+
+    Returns
+    -------
+    list of Fit
+        One per curve, in their order.
+    """
+    measured = [curve.measured for curve in curves]
+    points = Points.of(curves, measured)
+    turnoffs = Turnoffs.of(points)
+    points, chosen, fitted = _fit_within_reach(points, turnoffs)
+    reduced = _reduced_chi2(points, chosen, fitted)
+    covariance = fitted.covariance() * (_scale(points, reduced) ** 2)[:, None, None]
+    reasons = _reasons(points, turnoffs.below, fitted, covariance)
+    numbers = _numbers(fitted.values, covariance) | {
+        "reduced_chi2": np.where(points.known, reduced, np.nan),
+        "turnoff": turnoffs.signal,
+        "turnoff_error": turnoffs.error,
+    }
+    fits = []
+    for row, (pairs, reason) in enumerate(zip(measured, reasons, strict=True)):
+        if reason:
+            fits.append(Fit.failed(MODEL, len(pairs), reason))
+            continue
+        used = np.zeros(len(pairs), bool)
+        used[pairs] = chosen[row, : points.counts[row]]
+        fits.append(
+            Fit(
+                model=MODEL,
+                n_points=int(np.count_nonzero(used)),
+                used=used,
+                converged=True,
+                reason="",
+                scale="known" if points.known[row] else "estimated",
+                **{name: float(values[row]) for name, values in numbers.items()},
+            )
+        )
+    return fits
+
+
+def _fit_within_reach(points: Points, turnoffs: Turnoffs) -> tuple[Points, NDArray[np.bool_], Parameters]:
+    """Fit what the approximation holds for; return the pairs with their errors, those used, and the parameters."""
+    reach = _reach(points, turnoffs)
+    chosen, fitted, scale = turnoffs.below & reach, turnoffs.parameters, turnoffs.scale
+    # Estimated errors are multiplied by what there is, not by a scale.
+    points = replace(points, sigma=np.where(points.known, 1, scale)[:, None] * points.sigma)
+    scale = np.where(points.known, scale, 1)
+    unknown = ~points.known
+    for _ in range(_MAX_ROUNDS):
+        fitted = fit_points(points, chosen, fitted.values)
+        expected = modelled(points, fitted.values)
+        residual = points.variance - expected
+        sigma = points.sigma.copy()
+        sigma[unknown] = estimated_scatter(residual[unknown], expected[unknown], reach[unknown])
+        kept = reach & (np.abs(residual / expected) <= REJECTED_BEYOND * scale[:, None] * sigma)
+        kept = np.where(fitted.converged[:, None], kept, chosen)
+        if (kept == chosen).all() and np.allclose(sigma, points.sigma, rtol=1e-3, atol=0):
+            break
+        chosen, points = kept, replace(points, sigma=sigma)
+        scale = _scale(points, _reduced_chi2(points, chosen, fitted))
+    return points, chosen, fitted
+
+
+def _reach(points: Points, turnoffs: Turnoffs) -> NDArray[np.bool_]:
+    """Return the pairs up to where the term that the approximation leaves out would show."""
+    slope, rate, _ = turnoffs.parameters.values.T[:, :, None]
+    left_out = 2 / 3 * _OFF_CENTRE * (rate * points.mean) ** 2 * slope * points.mean
+    sigma = points.sigma * turnoffs.scale[:, None] * modelled(points, turnoffs.parameters.values)
+    chi2 = np.cumsum(np.where(turnoffs.below, (left_out / sigma) ** 2, 0), axis=1)
+    reach = (chi2 < 1 / 4) | (np.cumsum(turnoffs.below, axis=1) <= MIN_PAIRS)
+    return reach & points.present & (points.mean <= turnoffs.signal[:, None])
+
+
+def _reduced_chi2(points: Points, chosen: NDArray[np.bool_], fitted: Parameters) -> NDArray[np.float64]:
+    """Return χ² per degree of freedom in units of `Points.sigma`."""
+    pull = (points.variance / modelled(points, fitted.values) - 1) / points.sigma
+    degrees = np.maximum(np.count_nonzero(chosen, axis=1) - 3, 1)
+    return np.asarray(np.sum(np.where(chosen, pull, 0) ** 2, axis=1) / degrees)
+
+
+def _scale(points: Points, reduced: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what to multiply `Points.sigma` by; known errors never become smaller."""
+    return np.sqrt(np.where(points.known, np.maximum(reduced, 1), reduced))
+
+
+def _numbers(values: NDArray[np.float64], covariance: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Return gain, noise, a00 and their errors; without meaning where the fit failed."""
+    slope, rate, offset = values.T
+    zero = np.zeros(len(slope))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        rows = [[-1 / slope**2, zero, zero], [rate, slope, zero], [-2 * offset / slope**3, zero, slope**-2.0]]
+        jacobian = np.array(rows).transpose(2, 0, 1)
+        gain_error, a00_error, square_error = np.sqrt(np.einsum("aij,ajk,aik->ia", jacobian, covariance, jacobian))
+        noise = np.sqrt(np.where(offset > 0, offset, np.nan)) / slope
+        return {
+            "gain": 1 / slope,
+            "gain_error": gain_error,
+            "noise": noise,
+            "noise_error": square_error / (2 * noise),
+            "a00": rate * slope,
+            "a00_error": a00_error,
+        }
+
+
+def _reasons(
+    points: Points, below: NDArray[np.bool_], fitted: Parameters, covariance: NDArray[np.float64]
+) -> list[str]:
+    """Say of each row why it has no result; an empty string where it has one."""
+    n_below = np.count_nonzero(below, axis=1)
+    with np.errstate(invalid="ignore"):
+        grows = fitted.values[:, 0] > 3 * np.sqrt(covariance[:, 0, 0])
+    reasons = []
+    for row, n in enumerate(points.counts):
+        if n < MIN_PAIRS:
+            reasons.append(f"{n} measured pairs, and the fit needs {MIN_PAIRS}")
+        elif n_below[row] < MIN_PAIRS:
+            reasons.append(f"{n_below[row]} of {n} measured pairs below the turnoff, and the fit needs {MIN_PAIRS}")
+        elif not fitted.determined[row]:
+            reasons.append("the signals of the pairs are too alike to tell gain, noise and a00 apart")
+        elif not fitted.converged[row]:
+            reasons.append("the fit did not converge")
+        elif not grows[row]:
+            reasons.append("the variance does not grow with the signal")
+        else:
+            reasons.append("")
+    return reasons
