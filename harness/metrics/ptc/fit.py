@@ -11,6 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from harness.metrics.ptc.curve import Curve
+
 __all__ = ["Fit"]
 
 
@@ -37,7 +39,8 @@ class Fit:
     turnoff, turnoff_error
         Largest mean signal before saturation, adu, and its sampling error.
     used : (n,) bool
-        Which pairs of the curve these are.
+        Which pairs of the curve these are.  Where a model does not hold up to the turnoff they are fewer than
+        `below_turnoff`.
     converged
         Whether there is a result.
     reason
@@ -82,3 +85,8 @@ class Fit:
             converged=False,
             reason=reason,
         )
+
+    def below_turnoff(self, curve: Curve) -> NDArray[np.bool_]:
+        """Return which pairs of the curve were measured, and lie up to the turnoff."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(curve.measured & (curve.mean <= self.turnoff))
