@@ -106,14 +106,14 @@ def plain_minpack(task: Task, with_b: bool) -> float:
 @pytest.mark.benchmark(group="FULLCOVARIANCE of one amplifier, 200 pairs x 81 lags")
 def test_full_covariance(benchmark: Any, way: Callable[[Task, bool], float], task: Task) -> None:
     """With b: 244 parameters."""
-    assert benchmark.pedantic(way, args=(task, True), rounds=5) > 0
+    assert benchmark.pedantic(way, args=(task, True), rounds=3) > 0
 
 
 @pytest.mark.parametrize("way", [ours, plain, plain_minpack])
 @pytest.mark.benchmark(group="FULLCOVARIANCE_NO_B of one amplifier, 200 pairs x 81 lags")
 def test_full_covariance_without_b(benchmark: Any, way: Callable[[Task, bool], float], task: Task) -> None:
     """Without b: 163 parameters."""
-    assert benchmark.pedantic(way, args=(task, False), rounds=5) > 0
+    assert benchmark.pedantic(way, args=(task, False), rounds=3) > 0
 
 
 @pytest.mark.parametrize("with_b", [True, False])

@@ -195,6 +195,8 @@ def _require_enough(data: Covariances) -> None:
 def _solve(lags: CompressedLags, guess: NDArray[np.float64]) -> NDArray[np.float64]:
     from scipy.optimize import least_squares
 
+    if not np.isfinite(lags.residuals(coefficients(guess, lags.side)[0])).all():
+        raise _NoResultError("the covariances are too large to be squared")
     # MINPACK, unlike the trust-region methods, uses no BLAS threads, which matrices this small only suffer from.
     solution = least_squares(
         lambda parameters: lags.residuals(coefficients(parameters, lags.side)[0]),
@@ -203,10 +205,8 @@ def _solve(lags: CompressedLags, guess: NDArray[np.float64]) -> NDArray[np.float
         method="lm",
         max_nfev=MAX_EVALUATIONS,
     )
-    if not solution.success:
-        raise _NoResultError(f"the fit did not converge in {MAX_EVALUATIONS} steps")
-    if not (np.isfinite(solution.x).all() and solution.x[0] > 0):
-        raise _NoResultError("the fit ran away: its gain is not a positive number")
+    if not (solution.success and np.isfinite(solution.x).all() and solution.x[0] > 0):
+        raise _NoResultError(f"the fit did not converge to a positive gain in {MAX_EVALUATIONS} steps")
     return np.asarray(solution.x)
 
 
