@@ -70,36 +70,37 @@ def lag_products(image, max_lag):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def neighbour_sums(padded, nx, max_lag):  # type: ignore[no-untyped-def]
-    """Add up the surroundings of all pixels of weight 0, values and weights apart.
+def neighbour_sums(padded, places, max_lag):  # type: ignore[no-untyped-def]
+    """Add up the surroundings of some pixels, values and weights apart.
 
     Parameters
     ----------
     padded : tuple
         Values and weights, float32 arrays of the shape (ny + 2 margin, at least nx + 2 margin), and the margin.
-    nx, max_lag : int
-        Width of the image, and of the surroundings to each side.
+    places : tuple
+        The pixels by their number in the image without margin, row after row (int64), and the image's width.
+    max_lag : int
+        Reach of the surroundings to each side.
 
     Returns
     -------
     of_values, of_weights : float64 array, shape (2 max_lag + 1, 2 max_lag + 1)
-        The sums; the pixel of weight 0 stands in the middle.
+        The sums; the pixels themselves stand in the middle.
     """
     values, weights, margin = padded
+    pixels, nx = places
     side = 2 * max_lag + 1
     of_values = np.zeros((side, side))
     of_weights = np.zeros((side, side))
-    for y in range(margin, weights.shape[0] - margin):
-        row = weights[y, margin : margin + nx]
-        for x in range(nx):
-            if row[x] == 0:
-                left = margin + x - max_lag
-                for j in range(side):
-                    value_row = values[y - max_lag + j, left : left + side]
-                    weight_row = weights[y - max_lag + j, left : left + side]
-                    value_sums = of_values[j]
-                    weight_sums = of_weights[j]
-                    for i in range(side):
-                        value_sums[i] += value_row[i]
-                        weight_sums[i] += weight_row[i]
+    for pixel in pixels:
+        top = margin + pixel // nx - max_lag
+        left = margin + pixel % nx - max_lag
+        for j in range(side):
+            value_row = values[top + j, left : left + side]
+            weight_row = weights[top + j, left : left + side]
+            value_sums = of_values[j]
+            weight_sums = of_weights[j]
+            for i in range(side):
+                value_sums[i] += value_row[i]
+                weight_sums[i] += weight_row[i]
     return of_values, of_weights

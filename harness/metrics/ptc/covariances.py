@@ -62,7 +62,8 @@ class PaddedImage:
 
     def surroundings(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the sums of values and of weights at each lag from a hole, shape (2 max_lag + 1, 2 max_lag + 1)."""
-        of_values, of_weights = neighbour_sums(self.padded, self.values.shape[1], self.max_lag)
+        holes = np.flatnonzero(self.weights == 0), self.values.shape[1]
+        of_values, of_weights = neighbour_sums(self.padded, holes, self.max_lag)
         return of_values, of_weights
 
 
