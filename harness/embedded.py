@@ -1,4 +1,4 @@
-"""The embedded repository: a synthetic survey with three reruns, built once and kept in the user's cache folder."""
+"""The embedded repository: synthetic data of known truth, built once and kept in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -10,24 +10,39 @@ import sys
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
 from harness.shipped import shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import ModuleType
 
-__all__ = ["EMBEDDED_DATASET", "EMBEDDED_RERUNS", "cache_folder", "embedded_repository", "load_survey"]
+__all__ = [
+    "EMBEDDED_DATASET",
+    "EMBEDDED_DATASETS",
+    "EMBEDDED_RERUNS",
+    "cache_folder",
+    "embedded_repository",
+    "load_sensor",
+    "load_survey",
+]
+
+EMBEDDED_DATASETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "hits2015": ("w_2020_15", "w_2020_20", "w_2020_24"),
+        "rtm007": ("run_5001_v1", "run_5001_v2", "run_5001_v3"),
+    }
+)
+"""Collections of the embedded repository, oldest first, by the dataset whose baseline they are held against."""
 
 EMBEDDED_DATASET = "hits2015"
-"""Name of the dataset, and so of the baseline file, that the embedded repository belongs to."""
+"""The dataset that is meant when none is named."""
 
-EMBEDDED_RERUNS = ("w_2020_15", "w_2020_20", "w_2020_24")
-"""Run collections of the embedded repository, oldest first."""
-
-_MODULE = "rerun_harness_survey"
+EMBEDDED_RERUNS = EMBEDDED_DATASETS[EMBEDDED_DATASET]
+"""Its collections, oldest first."""
 
 
 def embedded_repository(cache: Path | None = None, progress: Callable[[str], None] | None = None) -> Path:
@@ -46,7 +61,7 @@ def embedded_repository(cache: Path | None = None, progress: Callable[[str], Non
     Returns
     -------
     repository : `pathlib.Path`
-        Root of the repository.  Its name changes with the survey and with the version of Butler.
+        Root of the repository.  Its name changes with what is in it and with the version of Butler.
 
     Raises
     ------
@@ -89,15 +104,26 @@ def cache_folder() -> Path:
 
 @cache
 def load_survey() -> ModuleType:
-    """Return the package that builds the embedded repository and knows the truth about it."""
-    folder = shipped("fixtures") / "survey"
+    """Return the package that builds the embedded survey and knows the truth about it."""
+    return _load("survey")
+
+
+@cache
+def load_sensor() -> ModuleType:
+    """Return the package that builds the embedded sensor and knows the truth about it."""
+    return _load("sensor")
+
+
+def _load(name: str) -> ModuleType:
+    folder = shipped("fixtures") / name
+    module_name = f"rerun_harness_{name}"
     spec = importlib.util.spec_from_file_location(
-        _MODULE, folder / "__init__.py", submodule_search_locations=[str(folder)]
+        module_name, folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
     if spec is None or spec.loader is None or not (folder / "__init__.py").is_file():
-        raise UsageError(f"the embedded survey is missing in {folder}; install rerun-harness again")
+        raise UsageError(f"the embedded {name} is missing in {folder}; install rerun-harness again")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[_MODULE] = module
+    sys.modules[module_name] = module
     spec.loader.exec_module(module)
     return module
 
@@ -106,7 +132,9 @@ def _build(repository: Path, progress: Callable[[str], None] | None) -> None:
     partial = repository.with_name(f"partial-{repository.name}")  # Butler takes a suffix for a file format
     shutil.rmtree(partial, ignore_errors=True)  # left behind by a process that was killed
     try:
-        load_survey().build(partial, progress or (lambda _: None))
+        tell = progress or (lambda _: None)
+        load_survey().build(partial, tell)
+        load_sensor().add(partial, tell)
         partial.rename(repository)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -116,7 +144,8 @@ def _build(repository: Path, progress: Callable[[str], None] | None) -> None:
 def _key() -> str:
     """Return a digest of everything that decides what the repository holds."""
     digest = hashlib.blake2b(version("lsst-daf-butler").encode(), digest_size=6)
-    for source in sorted((shipped("fixtures") / "survey").glob("*.py")):
-        digest.update(source.name.encode())
-        digest.update(source.read_bytes())
+    for name in ("survey", "sensor"):
+        for source in sorted((shipped("fixtures") / name).glob("*.py")):
+            digest.update(f"{name}/{source.name}".encode())
+            digest.update(source.read_bytes())
     return digest.hexdigest()

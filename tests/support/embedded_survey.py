@@ -23,7 +23,7 @@ APRIL, MAY, JUNE = EMBEDDED_RERUNS
 _MEASURING = {"verify", "measure", "diff", "accept", "review"}
 
 #: What standard error holds beside a complaint.
-_PROGRESS = ("measuring ", "embedded survey: ")
+_PROGRESS = ("measuring ", "embedded survey: ", "embedded sensor: ")
 
 #: Dataset types of the survey by canonical table.
 _STORED_AS = {"diaSource": "diaSource", "diaObject": "diaObject", "source": "src"}

@@ -9,11 +9,12 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness import embedded
-from harness.embedded import EMBEDDED_RERUNS, cache_folder, embedded_repository, load_survey
+from harness.embedded import EMBEDDED_DATASETS, cache_folder, embedded_repository, load_sensor, load_survey
 from harness.errors import UsageError
 
 BUILD = """
@@ -100,8 +101,10 @@ def test_two_processes_at_once_build_one_repository_after_a_kill(history: Histor
     from lsst.daf.butler import Butler
 
     butler = Butler.from_config(history.roots.pop())
-    for rerun in EMBEDDED_RERUNS:
+    for rerun in EMBEDDED_DATASETS["hits2015"]:
         assert len(butler.query_datasets("diaSource", collections=rerun, limit=None)) == 24 * 6
+    for rerun in EMBEDDED_DATASETS["rtm007"]:
+        assert len(butler.query_datasets("raw", collections=rerun, limit=None)) == 33
 
 
 def test_second_call_builds_nothing(history: History) -> None:
@@ -156,16 +159,17 @@ def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -
     assert cache_folder() == Path("/home/somebody/Library/Caches/rerun-harness")
 
 
-def test_names_are_those_of_the_survey() -> None:
-    """The reruns that the harness announces are the ones that the survey has."""
-    assert load_survey().RERUNS == EMBEDDED_RERUNS
+def test_names_are_those_of_survey_and_sensor() -> None:
+    """The reruns that the harness announces are the ones that survey and sensor have."""
+    assert EMBEDDED_DATASETS == {"hits2015": load_survey().RERUNS, "rtm007": load_sensor().RERUNS}
 
 
-def test_repository_changes_its_name_with_the_survey(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("part", ["survey", "sensor"])
+def test_repository_changes_its_name_with_its_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     """A changed source file, or another version of Butler, gives another repository and never a stale one."""
     monkeypatch.setattr(embedded, "shipped", lambda name: tmp_path)
-    (tmp_path / "survey").mkdir()
-    source = tmp_path / "survey" / "__init__.py"
+    (tmp_path / part).mkdir()
+    source = tmp_path / part / "__init__.py"
 
     def root(text: str, butler: str) -> Path:
         source.write_text(text)
@@ -177,8 +181,9 @@ def test_repository_changes_its_name_with_the_survey(tmp_path: Path, monkeypatch
     assert len({root("one", "30"), root("two", "30"), root("one", "31")}) == 3
 
 
-def test_missing_survey_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An installation without the survey says so."""
+@pytest.mark.parametrize(("load", "part"), [(load_survey, "survey"), (load_sensor, "sensor")])
+def test_missing_part_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load: Any, part: str) -> None:
+    """An installation without survey or sensor says so."""
     monkeypatch.setattr(embedded, "shipped", lambda name: tmp_path)
-    with pytest.raises(UsageError, match=r"the embedded survey is missing in .*survey; install rerun-harness again"):
-        load_survey.__wrapped__()
+    with pytest.raises(UsageError, match=rf"the embedded {part} is missing in .*{part}; install rerun-harness again"):
+        load.__wrapped__()
