@@ -97,7 +97,7 @@ def decode(header: Mapping[str, Any], table: NDArray[np.uint8]) -> NDArray[Any]:
     if header.get("BZERO", 0) == 0:
         return image
     unsigned = image.view(f"u{bits // 8}")
-    unsigned ^= unsigned.dtype.type(1 << (bits - 1))  # adds the offset that stands for "unsigned"
+    unsigned += unsigned.dtype.type(1 << (bits - 1))  # wraps around: the offset stands for "unsigned"
     return unsigned
 
 

@@ -11,6 +11,7 @@ import pytest
 from astropy.io import fits
 
 from harness.errors import BrokenFileError
+from harness.rerun._rice_kernel import decode_tiles
 from harness.rerun.raw_fits import Amplifier, RawFile
 
 if TYPE_CHECKING:
@@ -119,20 +120,51 @@ def test_rice_decodes_any_spread(tmp_path: Path, dtype: str, spread: float) -> N
 
 
 @pytest.mark.parametrize("compression", [None, "RICE_1"])
-def test_scaled_and_float_pixels_are_what_astropy_reads(tmp_path: Path, compression: str | None) -> None:
-    """Scales, offsets, blanks and floats are applied as astropy does."""
-    generator = np.random.default_rng(1)
-    flat = generator.normal(1000, 5, (34, 40)).astype(np.float32)
-    path = write(tmp_path / "float.fits", {"10": flat}, compression=compression)
-    with fits.open(path) as hdus, RawFile(path) as raw:
-        np.testing.assert_array_equal(raw.segment("C10"), hdus[1].data)
-    path = write(tmp_path / "scaled.fits", {"10": pixels_of(1)}, compression=compression)
-    for card, value in {"BSCALE": 0.5, "BZERO": 3.0, "BLANK": 1234}.items():
+@pytest.mark.parametrize(
+    "cards", [{"BSCALE": 0.5}, {"BZERO": 3.0}, {"BLANK": 1234}, {"BSCALE": 0.5, "BZERO": 3.0, "BLANK": 1234}], ids=str
+)
+def test_scales_and_blanks_are_applied_as_astropy_does(
+    tmp_path: Path, compression: str | None, cards: dict[str, float]
+) -> None:
+    """What only astropy knows how to read is left to it."""
+    path = write(tmp_path / "raw.fits", {"10": pixels_of(1)}, compression=compression)
+    for card, value in cards.items():
         fits.setval(path, card, value=value, ext=1)
     with fits.open(path) as hdus, RawFile(path) as raw:
         expected = hdus[1].data
-        assert np.isnan(expected[5]).all()
+        assert expected.dtype.kind == "f"
+        assert np.isnan(expected[5]).all() == ("BLANK" in cards)
         np.testing.assert_array_equal(raw.segment("C10"), expected)
+
+
+@pytest.mark.parametrize("compression", [None, "RICE_1"])
+def test_floats_are_read(tmp_path: Path, compression: str | None) -> None:
+    """Pixels may be floats, as in a simulation; compressed ones are quantised."""
+    flat = np.random.default_rng(1).normal(1000, 5, (34, 40)).astype(np.float32)
+    path = write(tmp_path / "raw.fits", {"10": flat}, compression=compression)
+    with fits.open(path) as hdus, RawFile(path) as raw:
+        np.testing.assert_array_equal(raw.segment("C10"), hdus[1].data)
+
+
+def test_short_pixels_in_long_codes_are_read(tmp_path: Path) -> None:
+    """The width of the codes may be another than that of the pixels."""
+    pixels = np.arange(34 * 40, dtype=np.int32).reshape(34, 40)
+    path = write(tmp_path / "raw.fits", {"10": pixels}, compression="RICE_1")
+    with fits.open(path, mode="update", disable_image_compression=True) as hdus:
+        hdus[1].header["ZBITPIX"] = 16
+    with RawFile(path) as raw:
+        assert raw.segment("C10").dtype == np.int16
+        np.testing.assert_array_equal(raw.segment("C10"), pixels)
+
+
+def test_a_count_of_low_bits_that_no_coder_writes_is_damage() -> None:
+    """More low bits than a verbatim difference has are refused, even if there are bytes enough."""
+    image = np.array([0, 0, 0, 7, 0b11111_000, *([0xFF] * 400)], np.uint8)
+    tile = np.array([0]), np.array([len(image)]), (32, 5, 25, 32), np.empty((1, 32), np.int32)
+    assert decode_tiles(image, *tile) == 0
+    image[4] = 0
+    assert decode_tiles(image, *tile) == -1
+    np.testing.assert_array_equal(tile[-1], 7)
 
 
 def test_e2v_and_itl_segments(tmp_path: Path) -> None:
