@@ -113,8 +113,9 @@ def test_fast_statistics_of_hopeless_amplifiers_are_numbers_or_nan():
 def test_clean_flats_give_what_the_pipeline_gives(electrons):
     """Without outliers, masks, means, variance and all covariances are those of double precision and transforms."""
     first, second = flats(electrons, (2, 200, 301), mismatch=0.01, tilt=0.05)
-    mask = np.random.default_rng(6).random(first.shape) < 0.02
-    first[mask], second[mask] = 60_000, np.nan
+    draw = np.random.default_rng(6).random(first.shape)
+    mask, wild = draw < 0.02, draw < 0.01
+    first[wild], second[wild] = 60_000, np.nan
     found = pair_statistics(first, second, mask)
     s2 = clip_correction(5.5)
     assert found.status == ["", ""]
@@ -127,6 +128,10 @@ def test_clean_flats_give_what_the_pipeline_gives(electrons):
         good = ~mask[i]
         one, two = first[i][good].astype(float), second[i][good].astype(float)
         np.testing.assert_allclose(found.rhl[i], ((one - two) ** 2 / (one + two)).mean(), rtol=1e-6)
+        difference = np.full(good.shape, np.nan)
+        difference[good] = (expected.mean2 * one - expected.mean1 * two) / found.mean[i]
+        row_means = np.nanmean(difference[:-1], axis=1)
+        np.testing.assert_allclose(found.row_mean_variance[i], row_means.var(ddof=1), rtol=1e-5)
     np.testing.assert_allclose(found.mean, (found.mean1 + found.mean2) / 2)
     np.testing.assert_allclose(found.delta, found.mean2 - found.mean1)
 
@@ -147,6 +152,13 @@ def polluted(electrons: float, shape: tuple[int, ...], fraction: float) -> tuple
 def test_the_clip_is_that_of_exact_medians():
     """Pixels accepted are, but for very few, those of a clip of the same rules that starts with all pixels."""
     first, second = polluted(20_000, (3, 300, 400), 1e-3)
+    # What is too far from the mean in one flat, and not in the difference.
+    sigma = np.sqrt(variance_of(20_000))
+    for i, (flat, other) in enumerate([(first, second), (second, first)]):
+        for j, sign in enumerate((-1, 1)):
+            row = 10 * i + 5 * j
+            flat[:, row, :20] = 20_000 / GAIN + 8 * sign * sigma
+            other[:, row, :20] = 20_000 / GAIN + 3 * sign * sigma
     found = pair_statistics(first, second)
     for i in range(3):
         one, two = first[i].astype(float), second[i].astype(float)
@@ -260,30 +272,31 @@ def test_row_mean_variance_of_white_noise_and_of_striped_rows():
 
 def test_amplifiers_that_cannot_be_measured_say_why():
     """Each hopeless amplifier has a status in words and no numbers; the others are measured as if alone."""
-    first, second = flats(3000, (10, 60, 64))
+    first, second = flats(3000, (11, 60, 64))
     mask = np.zeros(first.shape, bool)
-    alone = pair_statistics(first[9:], second[9:])
+    alone = pair_statistics(first[10:], second[10:])
     mask[0] = True
     first[1] = np.nan
     first[2] = second[2] = 65_535
     first[3] = second[3]
     first[4] = second[4] = 0
     first[5] -= 3000
-    second[6] = np.random.default_rng(1).normal(0, 5, (60, 64))
+    second[6] -= second[6].mean() - 0.1
     mask[7].flat[MIN_PIXELS - 1 :] = True
     first[8] = np.inf
+    first[9], second[9] = 65_535, 60_000
     found = pair_statistics(first, second, mask)
     only = "only {} of 3840 pixels are usable, and 100 are needed"
     still = "the two flats do not differ: saturated, constant or one and the same"
     assert [found.status[i] for i in (0, 1, 7, 8)] == [only.format(n) for n in (0, 0, 99, 0)]
-    assert [found.status[i] for i in (2, 3)] == [still, still]
+    assert [found.status[i] for i in (2, 3, 9)] == [still] * 3
     assert found.status[4] == "no signal in the first flat: its mean is 0 ± 0 adu"
     assert found.status[5].startswith("no signal in the first flat: its mean is -999 ± ")
-    assert found.status[6].startswith("no signal in the second flat: its mean is ")
-    for i in range(9):
+    assert found.status[6].startswith("no signal in the second flat: its mean is 0.1 ± ")
+    for i in range(10):
         assert_not_measured(found, i)
     for item in fields(PairStatistics):
-        assert np.array_equal(getattr(found, item.name)[9], getattr(alone, item.name)[0]), item.name
+        assert np.array_equal(getattr(found, item.name)[10], getattr(alone, item.name)[0]), item.name
 
 
 def test_half_saturated_and_quantized_amplifiers_raise_nothing():
