@@ -20,8 +20,6 @@ MIN_PAIRS = 4
 """Three parameters, and one pair more to tell whether they fit."""
 
 _MAX_STEPS = 50
-#: A fit has converged when the next step is shorter than this many standard errors.
-_TOLERANCE = 1e-7
 #: Normal matrices scaled to a unit diagonal are singular when an eigenvalue is smaller.
 _SINGULAR = 1e-12
 #: No estimated scatter is smaller: it would be that of 2e10 pixels.
@@ -114,7 +112,7 @@ def robust_scale(points: Points, relative: NDArray[np.float64], chosen: NDArray[
     rows, last = np.arange(len(n)), ordered.shape[1] - 1
     median = (ordered[rows, np.minimum((n - 1) // 2, last)] + ordered[rows, np.minimum(n // 2, last)]) / 2
     # Half of the residuals of a normal distribution lie within 0.6745; three parameters make them smaller.
-    scale = np.where(n >= MIN_PAIRS, median / 0.6745 * np.sqrt(n / np.maximum(n - 3, 1)), np.inf)
+    scale = np.where(n >= MIN_PAIRS, median / 0.6745 * np.sqrt(np.maximum(n, 1) / np.maximum(n - 3, 1)), np.inf)
     return np.maximum(scale, np.where(points.known, 1, _LEAST_SCATTER))
 
 
@@ -124,7 +122,9 @@ def modelled(points: Points, values: NDArray[np.float64]) -> NDArray[np.float64]
     return np.asarray(slope * points.mean * exponential(2 * rate * points.mean)[0] + offset)
 
 
-def fit_points(points: Points, chosen: NDArray[np.bool_], start: NDArray[np.float64] | None = None) -> Parameters:
+def fit_points(
+    points: Points, chosen: NDArray[np.bool_], start: NDArray[np.float64] | None = None, *, tolerance: float = 1e-7
+) -> Parameters:
     """Fit the chosen pairs of each row by Levenberg-Marquardt.
 
     The variance of many pixels follows a gamma distribution, and its likelihood comes to least squares whose weights
@@ -138,6 +138,8 @@ def fit_points(points: Points, chosen: NDArray[np.bool_], start: NDArray[np.floa
         Those to fit.
     start : (n_amp, 3) float64, optional
         Parameters to start from; without it the straight line through the origin.
+    tolerance
+        The fit has converged when the next step is shorter than this many standard errors.
     """
     root = np.where(chosen, 1 / points.sigma, 0)
     values = _line_through_origin(points, root**2) if start is None else start
@@ -148,7 +150,7 @@ def fit_points(points: Points, chosen: NDArray[np.bool_], start: NDArray[np.floa
     for _ in range(_MAX_STEPS):
         step = np.linalg.solve(at.normal + (damping + _SINGULAR)[:, None, None] * np.eye(3), at.gradient[:, :, None])
         step = step[:, :, 0]
-        converged |= (damping < 1) & (np.einsum("ai,ai->a", step, at.gradient) < _TOLERANCE**2)
+        converged |= (damping < 1) & (np.einsum("ai,ai->a", step, at.gradient) < tolerance**2)
         if (converged | ~possible).all():
             break
         trial = values + step / at.size
@@ -158,7 +160,7 @@ def fit_points(points: Points, chosen: NDArray[np.bool_], start: NDArray[np.floa
         at = at.replaced(better, there)
         damping = np.where(better, np.where(damping > 1e-6, damping / 10, 0), np.maximum(10 * damping, 1e-3))
     determined = possible & (np.linalg.eigvalsh(at.normal)[:, 0] > 100 * _SINGULAR)
-    return Parameters(values, at.normal * at.size[:, :, None] * at.size[:, None, :], converged, determined)
+    return Parameters(values, at.normal * at.size[:, :, None] * at.size[:, None, :], converged & determined, determined)
 
 
 @final

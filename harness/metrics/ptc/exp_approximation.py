@@ -113,7 +113,8 @@ def _fit_within_reach(points: Points, turnoffs: Turnoffs) -> tuple[Points, NDArr
         expected = modelled(points, fitted.values)
         residual = points.variance - expected
         sigma = points.sigma.copy()
-        sigma[unknown] = estimated_scatter(residual[unknown], expected[unknown], reach[unknown])
+        if unknown.any():
+            sigma[unknown] = estimated_scatter(residual[unknown], expected[unknown], reach[unknown])
         kept = reach & (np.abs(residual / expected) <= REJECTED_BEYOND * scale[:, None] * sigma)
         kept = np.where(fitted.converged[:, None], kept, chosen)
         if (kept == chosen).all() and np.allclose(sigma, points.sigma, rtol=1e-3, atol=0):
@@ -177,12 +178,10 @@ def _reasons(
             reasons.append(f"{n} measured pairs, and the fit needs {MIN_PAIRS}")
         elif n_below[row] < MIN_PAIRS:
             reasons.append(f"{n_below[row]} of {n} measured pairs below the turnoff, and the fit needs {MIN_PAIRS}")
-        elif not fitted.determined[row]:
-            reasons.append("the signals of the pairs are too alike to tell gain, noise and a00 apart")
+        elif not fitted.determined[row] or (fitted.converged[row] and not grows[row]):
+            reasons.append("the pairs do not determine the gain")
         elif not fitted.converged[row]:
             reasons.append("the fit did not converge")
-        elif not grows[row]:
-            reasons.append("the variance does not grow with the signal")
         else:
             reasons.append("")
     return reasons

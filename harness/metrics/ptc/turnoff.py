@@ -25,6 +25,8 @@ _MODEL_HOLDS_WITHIN = 0.02
 #: Once there is saturation, it begins with the lowest pair that is low by these standard errors, and this fraction.
 _BEGINS_BEYOND, _BEGINS_WITHIN = 2.0, 0.01
 _MAX_ROUNDS = 20
+#: Standard errors that the parameters may be off; nothing here depends on them more closely.
+_TOLERANCE = 1e-2
 
 
 @final
@@ -55,11 +57,11 @@ class Turnoff:
 def find_turnoff(curve: Curve) -> Turnoff:
     """Find the turnoff of a curve.
 
-    The exponential approximation is fitted up to the largest variance (of the median of three neighbours); pairs are
-    then taken in and left out, and the fit repeated, until nothing changes.  Pairs are on the model, or more than 5
-    standard errors and 2 % off it; the cut goes where it has the fewest on the wrong side.  A sensor saturates
-    gradually: below a cut, the turnoff is the first pair that is not low by 2 standard errors and 1 %.
-    Standard errors are at least as large as the scatter of the pairs says.
+    The exponential approximation is fitted up to the largest variance (of the median of three neighbours, before it
+    collapses to half); pairs are then taken in and left out, and the fit repeated, until nothing changes.  Pairs are
+    on the model, or more than 5 standard errors and 2 % off it; the cut goes where it has the fewest on the wrong
+    side.  A sensor saturates gradually: below a cut, the turnoff is the first pair that is not low by 2 standard
+    errors and 1 %.  Standard errors are at least as large as the scatter of the pairs says.
 
     Parameters
     ----------
@@ -105,7 +107,7 @@ class Turnoffs:
         below = points.present & (np.arange(points.mean.shape[1]) <= _peak(points)[:, None])
         start = None
         for _ in range(_MAX_ROUNDS):
-            parameters = fit_points(points, below, start)
+            parameters = fit_points(points, below, start, tolerance=_TOLERANCE)
             start = parameters.values
             relative = points.variance / modelled(points, start) - 1
             scale = robust_scale(points, relative, below)
@@ -120,13 +122,18 @@ class Turnoffs:
 
 
 def _peak(points: Points) -> NDArray[np.intp]:
-    """Return where the variance is largest, of the median of three neighbours; one outlier cannot pass for it."""
+    """Return where the variance is largest, as far as it has not collapsed to less than half of what it was.
+
+    The median of three neighbours is looked at; one outlier cannot pass for a peak or a collapse.
+    """
     counts = points.counts[:, None]
     here = np.arange(points.mean.shape[1])
     rows = np.arange(len(counts))[:, None]
     last = np.maximum(counts - 1, 0)
-    near = np.stack([points.variance[rows, np.clip(here + shift, 0, last)] for shift in (-1, 0, 1)])
-    return np.asarray(np.argmax(np.where(points.present, np.median(near, axis=0), 0), axis=1))
+    below, at, above = (points.variance[rows, np.clip(here + shift, 0, last)] for shift in (-1, 0, 1))
+    median = np.maximum(np.minimum(below, at), np.minimum(np.maximum(below, at), above))
+    collapsed = np.logical_or.accumulate(median < np.maximum.accumulate(median, axis=1) / 2, axis=1)
+    return np.asarray(np.argmax(np.where(points.present & ~collapsed, median, 0), axis=1))
 
 
 def _cut(
