@@ -15,8 +15,9 @@ from scipy.optimize import least_squares
 from scipy.signal import fftconvolve
 
 from harness.metrics.ptc.curve import MAX_LAG, Curve
+from harness.metrics.ptc.exp_approximation import exp_approximation
 from harness.metrics.ptc.fit import Fit
-from harness.metrics.ptc.full_covariance import fit_full_covariance, full_covariance
+from harness.metrics.ptc.full_covariance import fit_full_covariance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,9 +71,8 @@ def plain(task: Task, with_b: bool, method: str = "trf") -> float:
     assert covariance is not None
     assert curve.covariance_error is not None
     side, scale = covariance.shape[1], mean.max()
-    one = np.ones((1, 1))
-    expected = full_covariance(curve.mean, start.gain, start.a00 * one, 0 * one, start.noise**2 * one)
-    error = curve.covariance_error * expected / covariance[:, :1, :1]
+    expected = exp_approximation(curve.mean, start.gain, start.a00, start.noise)
+    error = curve.covariance_error * expected[:, None, None] / covariance[:, :1, :1]
     delta = np.zeros((side, side))
     delta[0, 0] = 1
 

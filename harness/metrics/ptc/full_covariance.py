@@ -14,6 +14,7 @@ import numpy as np
 from harness.metrics.ptc._compressed_lags import CompressedLags, Covariances
 from harness.metrics.ptc._covariance_model import coefficients, powers, unpack
 from harness.metrics.ptc.curve import MAX_LAG
+from harness.metrics.ptc.exp_approximation import exp_approximation
 from harness.metrics.ptc.fit import Fit
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ MIN_PAIRS = 6
 """One more than a quartic has coefficients, and each lag is a quartic of the mean."""
 MAX_SIGMA = 5.0
 """Pairs with a covariance further than this from the model are left out."""
+GROSS = 0.1
+"""A variance this far (relative) from what the start predicts has no part in the first fit."""
+MAX_ROUNDS = 10
 MAX_EVALUATIONS = 500
 
 
@@ -99,16 +103,18 @@ def full_covariance(
 def fit_full_covariance(curve: Curve, start: Fit, *, with_b: bool = True, max_lag: int = MAX_LAG) -> CovarianceFit:
     """Fit equation 20 to the covariances of an amplifier.
 
-    Each covariance weighs by its standard error, and errors of different lags count as independent.  A pair is left
-    out where any of its covariances is further than 5 standard errors from the model, or 5 times the scatter of its
-    lag where that is larger: a model that does not fit shows in chi², it does not eat the data.
+    All pairs up to the turnoff are fitted, also those above the reach of the approximation that ``start`` made.  Each
+    covariance weighs by its standard error, and errors of different lags count as independent.  A pair is left out
+    where any of its covariances is further than 5 standard errors from the model, or 5 times the scatter of its lag
+    where that is larger: a model that does not fit shows in chi², it does not eat the data.
 
     Parameters
     ----------
     curve
         An amplifier with covariances and their standard errors.
     start
-        The EXPAPPROXIMATION fit of the same curve: values to start from, and the pairs that it has used.
+        The EXPAPPROXIMATION fit of the same curve: values to start from, the turnoff, and the pairs that it has left
+        out within its reach.
     with_b
         Whether b is fitted; without, it is zero (FULLCOVARIANCE_NO_B).
     max_lag
@@ -148,17 +154,20 @@ def _up_to(curve: Curve, max_lag: int) -> Curve:
 
 
 def _fit(curve: Curve, start: Fit, model: str) -> CovarianceFit:
-    data = _select(curve, start)
-    while True:
+    candidates = _select(curve, start)
+    _require_enough(candidates)
+    outliers = _gross_outliers(candidates, start)
+    for _ in range(MAX_ROUNDS):
+        data = candidates.without(outliers)
         _require_enough(data)
         lags = CompressedLags.from_covariances(data)
         guess = np.zeros(1 + lags.side**2 * (2 if model == "FULLCOVARIANCE" else 1))
         guess[:2] = start.gain, start.a00 * lags.scale
         parameters = _solve(lags, guess)
-        outliers = _outliers(data, lags, parameters)
-        if not outliers.any():
+        before, outliers = outliers, _outliers(candidates, lags, parameters)
+        if (outliers == before).all():
             return _result(model, start, data, lags, parameters)
-        data = data.without(outliers)
+    raise _NoResultError(f"which pairs are outliers has not settled in {MAX_ROUNDS} rounds")
 
 
 def _select(curve: Curve, start: Fit) -> Covariances:
@@ -168,18 +177,15 @@ def _select(curve: Curve, start: Fit) -> Covariances:
         raise _NoResultError(
             f"there is no {start.model} fit to start from: {start.reason or 'its gain is not positive'}"
         )
-    pairs = start.used & curve.measured
+    reach = np.max(curve.mean[start.used], initial=-np.inf)
+    pairs = curve.measured & (curve.mean <= start.turnoff) & (start.used | (curve.mean > reach))
     if not pairs.any():
         raise _NoResultError(f"none of {len(curve)} pairs can be used")
-    zero_lag = np.ones((1, 1))
-    expected = full_covariance(
-        curve.mean[pairs],
-        start.gain,
-        start.a00 * zero_lag,
-        0 * zero_lag,
-        np.nan_to_num(start.noise) ** 2 * zero_lag,
-    )
-    return Covariances.from_curve(curve, pairs, expected.ravel())
+    return Covariances.from_curve(curve, pairs, _expected_variance(curve.mean[pairs], start))
+
+
+def _expected_variance(mean: NDArray[np.float64], start: Fit) -> NDArray[np.float64]:
+    return exp_approximation(mean, start.gain, start.a00, float(np.nan_to_num(start.noise)))
 
 
 def _require_enough(data: Covariances) -> None:
@@ -190,6 +196,9 @@ def _require_enough(data: Covariances) -> None:
         raise _NoResultError(
             f"the covariance at lag {lag} is known of {known[fewest]} usable pairs; the fit needs {MIN_PAIRS} or more"
         )
+    n_signals = np.unique(data.mean).size
+    if n_signals < MIN_PAIRS:
+        raise _NoResultError(f"the usable pairs have {n_signals} different signals; the fit needs {MIN_PAIRS} or more")
 
 
 def _solve(lags: CompressedLags, guess: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -208,6 +217,19 @@ def _solve(lags: CompressedLags, guess: NDArray[np.float64]) -> NDArray[np.float
     if not (solution.success and np.isfinite(solution.x).all() and solution.x[0] > 0):
         raise _NoResultError(f"the fit did not converge to a positive gain in {MAX_EVALUATIONS} steps")
     return np.asarray(solution.x)
+
+
+def _gross_outliers(data: Covariances, start: Fit) -> NDArray[np.bool_]:
+    """Find pairs to be left out of the first fit, which they would draw to themselves; later ones judge them anew."""
+    expected = _expected_variance(data.mean, start)
+    distance = np.abs(data.value[:, 0] - expected)
+    outliers = np.asarray(distance > np.maximum(MAX_SIGMA * data.error[:, 0], GROSS * expected))
+    if len(outliers) - outliers.sum() < MIN_PAIRS:
+        raise _NoResultError(
+            f"the covariance at lag (0, 0) is not what the {start.model} fit predicts"
+            f" in {outliers.sum()} of {len(outliers)} pairs"
+        )
+    return outliers
 
 
 def _outliers(data: Covariances, lags: CompressedLags, parameters: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -12,6 +12,7 @@ from scipy.optimize import approx_fprime
 
 from harness.metrics.ptc._compressed_lags import CompressedLags, Covariances
 from harness.metrics.ptc._covariance_model import coefficients, powers
+from harness.metrics.ptc.exp_approximation import exp_approximation, fit_exp_approximation
 from harness.metrics.ptc.fit import Fit
 from harness.metrics.ptc.full_covariance import fit_full_covariance, full_covariance
 
@@ -96,9 +97,7 @@ def test_chi2_is_that_of_the_fitted_covariances(curve):
 
     def chi2(**changed):
         of = {"gain": made.fit.gain, "a": made.a, "b": made.b, "noise": made.noise} | changed
-        expected = full_covariance(
-            curve.mean, 1.5 * 1.001, *(value * np.eye(1) for value in (A00_E2V * 0.97, 0.0, 25.0))
-        )[:, 0, 0]
+        expected = exp_approximation(curve.mean, 1.5 * 1.001, A00_E2V * 0.97, 5)
         error = curve.covariance_error * (expected / curve.covariance[:, 0, 0])[:, None, None]
         return np.sum(((curve.covariance - full_covariance(curve.mean, **of)) / error) ** 2)
 
@@ -271,16 +270,50 @@ def test_a_lag_with_understated_errors_costs_no_pairs(curve):
     assert made.fit.reduced_chi2 > 5
 
 
-def test_pairs_are_those_of_the_start(curve):
-    """Pairs that the start has not used are not used, whatever they hold."""
-    used = curve.mean < 30_000
+def test_pairs_are_those_below_the_turnoff(curve):
+    """Up to the turnoff all pairs are used, but those that the start has left out within its reach."""
+    pairs = np.arange(40)
+    used = (pairs < 20) & (pairs != 7)
+    start = replace(started_at(curve, small()), used=used, turnoff=float(curve.mean[30]))
     wild = curve.covariance.copy()
-    wild[~used] = 1e12
-    start = replace(started_at(curve, small()), used=used)
+    wild[31:] = 1e12
     made = fit_full_covariance(replace(curve, covariance=wild), start)
-    assert made.fit.used.tolist() == used.tolist()
+    assert made.fit.used.tolist() == ((pairs <= 30) & (pairs != 7)).tolist()
     assert made.fit.turnoff == start.turnoff
-    assert made.fit.gain == fit_full_covariance(curve, start).fit.gain
+    unmeasured = replace(curve, status=np.where(pairs == 12, "exposure times differ", "").astype(object))
+    assert not fit_full_covariance(unmeasured, start).fit.used[12]
+
+
+def test_the_start_as_it_is_made():
+    """Started from EXPAPPROXIMATION fits, whose reach is short, all pairs are used and gains have unit pulls."""
+    rng = np.random.default_rng(12)
+    sensors = [small(gain=gain) for gain in rng.uniform(0.7, 1.8, 60)]
+    curves = [measured_curve(sensor, LADDER / sensor.gain, rng) for sensor in sensors]
+    starts = fit_exp_approximation(curves)
+    fits = [fit_full_covariance(curve, start) for curve, start in zip(curves, starts, strict=True)]
+    assert np.mean([made.fit.n_points for made in fits]) > 39
+    pulls = [(made.fit.gain - sensor.gain) / made.fit.gain_error for made, sensor in zip(fits, sensors, strict=True)]
+    assert np.std(pulls) == pytest.approx(1, abs=0.3)
+    assert abs(np.mean(pulls)) < 0.5
+
+
+def test_many_outliers(curve):
+    """A quarter of all pairs is wrong by much, some upwards and some downwards: those and no others are left out."""
+    wrong = curve.covariance.copy()
+    bad = np.arange(2, 40, 4)
+    wrong[bad, 0, 0] *= np.where(bad % 8 == 2, 1.5, 0.6)
+    made = fit_full_covariance(replace(curve, covariance=wrong), started_at(curve, small()))
+    assert np.flatnonzero(~made.fit.used).tolist() == bad.tolist()
+    assert abs(made.fit.gain - 1.5) < 4 * made.fit.gain_error
+
+
+def test_a_start_that_predicts_badly_costs_no_pairs(curve):
+    """Pairs that a poor start would take for outliers come back once they have been fitted."""
+    poor = replace(started_at(curve, small()), a00=-4.5e-6, used=curve.mean < 10_000)
+    made = fit_full_covariance(curve, poor)
+    good = fit_full_covariance(curve, started_at(curve, small()))
+    assert made.fit.n_points == 40
+    assert made.fit.gain == pytest.approx(good.fit.gain, abs=0.3 * good.fit.gain_error)
 
 
 def test_missing_covariances_are_left_out(curve):
@@ -337,8 +370,13 @@ def negative_covariance(curve, start):
 
 
 def few_pairs(curve, start):
-    """Return a start that has used five pairs."""
-    return curve, replace(start, used=np.arange(40) < 5)
+    """Return a start whose turnoff leaves five pairs."""
+    return curve, replace(start, turnoff=float(curve.mean[4]))
+
+
+def no_pairs(curve, start):
+    """Return a start that has used nothing and knows no turnoff."""
+    return curve, replace(start, used=np.zeros(40, bool), turnoff=np.nan)
 
 
 def few_at_a_lag(curve, start):
@@ -359,7 +397,7 @@ def negative_start(curve, start):
 
 
 def falling(curve, start):
-    """Return a variance that falls with the signal: no positive gain makes that."""
+    """Return a variance that falls with the signal, unlike that of the start."""
     fallen = curve.covariance.copy()
     fallen[:, 0, 0] = 1e5 - curve.mean
     return replace(curve, covariance=fallen), start
@@ -371,8 +409,10 @@ def zero(curve, start):
 
 
 def one_signal(curve, start):
-    """Return pairs that all have the same mean."""
-    return replace(curve, mean=np.full(40, 3e4)), start
+    """Return the same pair forty times."""
+    same = np.full(40, 30)
+    repeated = {name: getattr(curve, name)[same] for name in ("mean", "variance", "covariance", "covariance_error")}
+    return replace(curve, **repeated), start
 
 
 def zero_errors(curve, start):
@@ -381,8 +421,10 @@ def zero_errors(curve, start):
 
 
 def overflowing(curve, start):
-    """Return numbers near the end of what a float can hold."""
-    return replace(curve, covariance=curve.covariance * 1e300, covariance_error=curve.covariance_error * 1e300), start
+    """Return covariances whose squares no float can hold."""
+    huge = curve.covariance.copy()
+    huge[:, 1:] *= 1e200
+    return replace(curve, covariance=huge), start
 
 
 @pytest.mark.parametrize(
@@ -394,13 +436,14 @@ def overflowing(curve, start):
         (negative, "none of 40 pairs can be used"),
         (negative_covariance, "known of 0 usable pairs"),
         (few_pairs, r"the covariance at lag \(0, 0\) is known of 5 usable pairs; the fit needs 6 or more"),
+        (no_pairs, "none of 40 pairs can be used"),
         (few_at_a_lag, r"the covariance at lag \(2, 1\) is known of 5 usable pairs"),
         (no_start, "there is no EXPAPPROXIMATION fit to start from: there are 2 pairs, and 3 are needed"),
-        (one_signal, "do not determine"),
+        (one_signal, "the usable pairs have 1 different signals; the fit needs 6 or more"),
         (zero_errors, "known of 0 usable pairs"),
         (overflowing, "the covariances are too large to be squared"),
         (negative_start, "there is no EXPAPPROXIMATION fit to start from: its gain is not positive"),
-        (falling, "the fit did not converge to a positive gain in 500 steps"),
+        (falling, r"at lag \(0, 0\) is not what the EXPAPPROXIMATION fit predicts in 40 of 40 pairs"),
         (zero, "known of 0 usable pairs"),
     ],
 )
@@ -416,6 +459,23 @@ def test_no_result_has_a_reason(curve, spoil, reason, with_b):
     assert np.isnan(made.a).all()
     assert made.fit.used.shape == (40,)
     assert not made.fit.used.any()
+
+
+def test_a_fit_that_does_not_converge_says_so(curve, monkeypatch):
+    """A fit that is stopped before its end has no result."""
+    monkeypatch.setattr("harness.metrics.ptc.full_covariance.MAX_EVALUATIONS", 2)
+    made = fit_full_covariance(curve, started_at(curve, small()))
+    assert made.fit.reason == "the fit did not converge to a positive gain in 2 steps"
+    assert np.isnan(made.fit.gain)
+
+
+def test_outliers_that_do_not_settle_are_told(curve, monkeypatch):
+    """Where each round finds other outliers, there is no result."""
+    monkeypatch.setattr("harness.metrics.ptc.full_covariance.MAX_ROUNDS", 1)
+    wrong = curve.covariance.copy()
+    wrong[25, 0, 1] += 30 * curve.covariance_error[25, 0, 1]
+    made = fit_full_covariance(replace(curve, covariance=wrong), started_at(curve, small()))
+    assert made.fit.reason == "which pairs are outliers has not settled in 1 rounds"
 
 
 def test_six_pairs_are_enough(curve):
