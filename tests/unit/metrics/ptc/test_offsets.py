@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from curve_tables import rtm010
 from flat_simulation import Sensor, flat_pair, kernel
 from flux_ladders import GAIN, LADDERS, NOISE, ladder_curve, true_fit
 
+from harness.metrics.ptc.exp_approximation import fit_exp_approximation
 from harness.metrics.ptc.gains import estimate_gains
 from harness.metrics.ptc.offsets import expected_curve, expected_rhl, predict_offset
 
@@ -160,3 +162,46 @@ def test_error_of_the_prediction_is_the_scatter_of_predictions(parameter):
         ]
         assert stated == pytest.approx(np.std(predictions), rel=0.2, abs=1e-9)
     assert predict_offset(welcome, curve, fit, fit.used)[1] == 0
+
+
+def real_curve() -> tuple[Curve, dict[str, float]]:
+    """Return the table of RTM-010, where V / µ has to stand for the estimator of pixels, and what eotest fitted."""
+    curve, published = rtm010()
+    return replace(curve, rhl=curve.variance / curve.mean, delta=np.zeros(len(curve))), published
+
+
+def test_factor_of_rtm010_is_explained():
+    """In real data of the notebook's test stand slope and Welcome differ by 9 %; what eotest fitted says why."""
+    real, published = real_curve()
+    slope, rhl = positional_slope(real), welcome(real)
+    assert (slope, rhl) == pytest.approx((0.919, 0.843), abs=5e-4)
+    assert slope / rhl == pytest.approx(1.09, abs=1e-3)
+
+    (ours,) = fit_exp_approximation([real])
+    eotest = replace(ours, gain=published["gain"], noise=published["noise"], a00=-published["a00"])
+    below = real.measured & (real.mean <= published["turnoff"])
+    predicted = [1 + predict_offset(of, real, eotest, below)[0] for of in (positional_slope, welcome)]
+    assert eotest.gain * predicted[0] == pytest.approx(0.921, abs=0.003)  # the series, cut after its second term
+    assert slope / rhl / (predicted[0] / predicted[1]) == pytest.approx(1, abs=0.015)  # pairs scatter by 1.5 %
+
+
+def test_regression_of_rtm010_is_the_published_one():
+    """The regression of V/µ - R²/µ on µ from 500 to 50000 adu has the gain 0.7714 and a00 -2.51e-6 in it."""
+    real, published = real_curve()
+    window = (real.mean > 500) & (real.mean < 50000)
+    ratio = (real.variance - (published["noise"] / published["gain"]) ** 2) / real.mean
+    slope, intercept = np.polyfit(real.mean[window], ratio[window], 1)
+    assert 1 / intercept == pytest.approx(0.7714, abs=1e-4)
+    assert slope == pytest.approx(-2.51e-6, abs=1e-8)
+
+
+def test_estimates_of_rtm010_agree_without_their_offsets():
+    """Estimates from 0.77 to 0.84 are one gain, within 3 of their errors, once each predicted offset is removed."""
+    real, _ = real_curve()
+    (fit,) = fit_exp_approximation([real])
+    estimates = estimate_gains(real, fit)
+    assert max(estimate.value for estimate in estimates) > 1.08 * min(estimate.value for estimate in estimates)
+    for estimate in estimates:
+        error = np.hypot(estimate.error / estimate.value, estimate.offset_error)
+        assert error < 0.02, estimate.name
+        assert estimate.value / (1 + estimate.offset) == pytest.approx(fit.gain, rel=3 * error), estimate.name
