@@ -99,6 +99,22 @@ def test_exposure_times_agree_within_five_milliseconds(difference: float, paired
         assert left_out[1] == f"exposure times differ: 100 s and {100 + round(difference, 3):g} s"
 
 
+def test_the_limit_includes_five_milliseconds_as_written() -> None:
+    """Times written five milliseconds apart agree, although their binary difference is a trifle more."""
+    assert 15.005 - 15.0 > 0.005
+    assert numbers([flat(1, 15.0), flat(2, 15.005)]) == ([(1, 2)], {})
+
+
+def test_neighbourhood_is_that_of_the_sequence() -> None:
+    """Exposure numbers need not follow the order of taking; the result does."""
+    flats = [flat(1, 5, sequence=11), flat(2, 7, sequence=3), flat(3, 7, sequence=2), flat(4, 5, sequence=10)]
+    assert numbers(flats) == ([(3, 2), (4, 1)], {})
+    mixed = [*flats, flat(5, 9, pair="A", sequence=6), flat(6, 9, pair="A", sequence=5)]
+    assert numbers(mixed)[0] == [(3, 2), (6, 5), (4, 1)]
+    _, surplus = pair_flats([flat(8, 1), flat(9, 1, pair="A"), flat(10, 2), flat(11, 3), flat(12, math.nan)])
+    assert [each.exposure for each, _ in surplus] == [8, 9, 10, 11, 12]
+
+
 def test_flats_of_one_time_start_afresh_after_a_gap() -> None:
     """Several pairs of one exposure time: a gap tells where one is missing, also between other exposures."""
     good, left_out = numbers([flat(n, 5) for n in (1, 2, 3, 4)])
@@ -109,6 +125,9 @@ def test_flats_of_one_time_start_afresh_after_a_gap() -> None:
     good, left_out = numbers([flat(n, 5) for n in (10, 12, 20, 22, 32, 40, 42)])
     assert good == [(10, 12), (20, 22), (40, 42)]
     assert set(left_out) == {32}
+    good, left_out = numbers([flat(1, 9), flat(4, 9), *(flat(n, 5) for n in (10, 11, 13, 15))])
+    assert good == [(1, 4), (10, 11)]
+    assert set(left_out) == {13, 15}
     good, left_out = numbers([flat(n, 5) for n in (1, 2, 3)])
     assert good == [(1, 2)]
     assert left_out == {
@@ -165,7 +184,7 @@ def test_three_flats_of_one_recorded_pair() -> None:
 
 def test_without_a_sequence_two_flats_of_a_time_are_a_pair_and_three_are_not() -> None:
     """Where nothing tells the order, only what can be no other way is paired."""
-    flats = [flat(n, seconds, sequence=-1) for n, seconds in ((1, 5), (2, 7), (3, 5), (4, 9), (5, 9), (6, 9))]
+    flats = [flat(n, seconds, sequence=-1) for n, seconds in ((1, 5.004), (2, 7), (3, 5), (4, 9), (5, 9), (6, 9))]
     good, left_out = numbers(flats)
     assert good == [(1, 3)]
     assert left_out == {
