@@ -39,9 +39,10 @@ def copies(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     values : (n_detectors, n_amplifiers)
         One quantity; NaN where it is not known.
     """
+    if not _has_all_digits(values):
+        return np.zeros(values.shape, bool)
     shared = (values[:, :, None] == values[:, None, :]).sum(2)
-    found = (shared > 1) & (values > 0) & ~placeholders(values)
-    return found if _has_all_digits(values[~found]) else np.zeros_like(found)
+    return np.asarray((shared > 1) & (values > 0) & ~placeholders(values))
 
 
 def not_measured(values: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -52,6 +52,7 @@ def test_copies_are_found_within_a_detector() -> None:
     values = gains()
     values[3, 4] = values[3, 5] = values[6, 5]
     assert np.argwhere(copies(values)).tolist() == [[3, 4], [3, 5]]
+    assert copies(np.hstack([values, values])).all()
 
 
 def test_sentinels_were_not_measured() -> None:
