@@ -118,6 +118,26 @@ def verify(
 
 
 @main.command()
+@_options(_RERUN, _REFERENCE, _WHERE, _SELF, _WORKERS)
+@click.option("--checks", type=click.Path(exists=True, path_type=Path), help="Folder or file of checks to run.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("report.html"), help="The page.")
+def report(checks: Path | None, workers: int, out: Path, **asked: Any) -> None:
+    """Write what verify finds, with figures, as one HTML page."""
+    from harness.atomic import write_atomic
+    from harness.report.page import report_page
+    from harness.report.verdicts import not_judged
+    from harness.verify import judge_with_pytest
+
+    session = _session(**asked)
+    session.resolve()
+    _measure(session, workers)
+    outcome = judge_with_pytest(session, checks)
+    notes = [line for ref in session.refs if (line := not_judged(session, ref))]
+    write_atomic(out, report_page(session, outcome, notes))
+    click.echo(f"wrote {out}")
+
+
+@main.command()
 @_options(_RERUN, _REFERENCE, _WHERE, _SELF, _WORKERS, _FORMAT)
 @click.option("--by", "by", metavar="DIMENSIONS", default="", help="Print per visit, detector, band (comma separated).")
 @click.option("--metric", "globs", multiple=True, metavar="GLOB", help="Print only these; may be repeated.")

@@ -141,6 +141,8 @@ class Measurement:
         Digest of the set of independent units; two numbers with the same digest rest on the same visits.
     parts
         The same for each amplifier alone, where each has its own.
+    sample
+        Digest of the raw exposures whose noise is the uncertainty; empty when unknown, or for several units.
     """
 
     metric: str
@@ -155,6 +157,7 @@ class Measurement:
     detail: str = ""
     units: str = ""
     parts: tuple[Measurement, ...] = ()
+    sample: str = ""
 
     @property
     def is_measured(self) -> bool:

@@ -214,6 +214,10 @@ class _Expectation:
         """Expect a count of defects to be zero, unless the baseline accepts some."""
         self._expect.settle(self._verification.sound(self._quantity))
 
+    def in_order(self) -> None:
+        """Expect the amplifiers of each detector in the order of the reference, or of the baseline."""
+        self._expect.settle(self._verification.in_order(self._quantity))
+
     def as_baselined(self) -> None:
         """Expect whatever the baseline's entry for this metric says."""
         self._expect.settle(self._verification.as_baselined(self._quantity))

@@ -73,6 +73,11 @@ class Session:
             if len({ref.name for ref in refs}) < len(refs):
                 raise UsageError("two reruns bear the same name, and verdicts go by name; ask for one at a time")
             return refs
+        if self.is_embedded:
+            from harness.embedded import EMBEDDED_DATASET, EMBEDDED_DATASETS
+
+            known = EMBEDDED_DATASETS.get(self.request.dataset or EMBEDDED_DATASET, EMBEDDED_DATASETS[EMBEDDED_DATASET])
+            return (RerunRef(self.repo, known[-1]),)
         from harness.rerun import list_reruns
 
         names = list_reruns(self.repo)
@@ -130,9 +135,10 @@ class Session:
         if self.request.dataset is not None:
             return self.request.dataset
         if self.is_embedded:
-            from harness.embedded import EMBEDDED_DATASET
+            from harness.embedded import EMBEDDED_DATASET, EMBEDDED_DATASETS
 
-            return EMBEDDED_DATASET
+            asked = {ref.name for ref in self.refs}
+            return next((name for name, reruns in EMBEDDED_DATASETS.items() if asked & set(reruns)), EMBEDDED_DATASET)
         named = {name for ref in self.refs if (name := getattr(self.open(ref), "dataset", ""))}
         if len(named) > 1:
             raise UsageError(f"the reruns name several datasets ({', '.join(sorted(named))}); say which with --dataset")
@@ -270,7 +276,7 @@ class Session:
     @property
     def amplifiers(self) -> list[DataId]:
         """The amplifiers of all reruns and the reference; one without a name when nothing was measured yet."""
-        if not self._applies("ptc_gain"):
+        if not (self._applies("amplifier_gain") or self._applies("eotest_gain")):
             return []
         refs = self.refs if self.reference is None else (*self.refs, self.reference)
         found = dict.fromkeys(place for ref in refs for place in self.measurements(ref).amplifiers)

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, assert_never, final
 
 import numpy as np
 
-from harness.baseline.model import Above, AgreesWith, Below, Closes, Unchanged, Within, amplifier_key
+from harness.baseline.model import Above, AgreesWith, Below, Closes, Unchanged, Within, amplifier_of
 from harness.judge import expectations
 from harness.judge.accepted import Accepted
 from harness.judge.acknowledge import acknowledged
+from harness.judge.quantity import WHOLE_RERUN, Quantity, amplifier_units
 from harness.judge.sentence import number, tell_more, with_unit
 from harness.measure.catalogue import DEFECT_GROUPS, PAIR_GROUPS
+from harness.metrics.ptc.places import detector_of
 from harness.model import Verdict, VerdictState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.baseline.model import Acceptance, Baseline, Entry
     from harness.diagnose.story import Story
-    from harness.judge.quantity import Quantity
     from harness.measure.measurements import Measurements
+    from harness.metrics.ptc.amplifier_order import Order
 
 __all__ = ["Verification"]
 
@@ -112,9 +118,50 @@ class Verification:
             return self.within(quantity, 0, 0)
         return self.as_baselined(quantity)
 
+    def in_order(self, quantity: Quantity) -> Verdict:
+        """Judge whether the amplifiers of each detector stand in the order of the reference, else of the baseline.
+
+        What the baseline expects to agree with another metric is held against that.
+        """
+        from harness.judge.order import in_order
+
+        entry = self._entry(quantity)
+        if entry is not None and isinstance(entry.expectation, AgreesWith):
+            against, other = entry.expectation.metric, partial(self._beside, name=entry.expectation.metric)
+            return self._finish(quantity, in_order(quantity, against, self._orders(quantity.metric.name, other)))
+        if self._reference is None and entry is None:
+            return self._finish(quantity, self._not_comparable(quantity, self._no_entry(quantity)))
+        against = self._reference.rerun if self._reference is not None else f"baseline {self._dataset}"
+        return self._finish(quantity, in_order(quantity, against, self._orders(quantity.metric.name, self.other_side)))
+
     def as_baselined(self, quantity: Quantity) -> Verdict:
         """Judge by whatever the baseline's entry for the metric expects."""
         return self._finish(quantity, self._by_entry(quantity))
+
+    def _orders(self, name: str, other_side: Callable[[Quantity], Quantity | Accepted | None]) -> dict[str, Order]:
+        """Judge the order of each detector's amplifiers, of those that both sides have a value of."""
+        from harness.metrics.ptc.amplifier_order import Order, judge_order
+
+        detectors: dict[str, dict[str, tuple[float, float, float]]] = {}
+        for place in self._rerun.amplifiers:
+            ours = self._rerun[name, place]
+            theirs = other_side(ours)
+            if theirs is None or not ours.value * theirs.value > 0:  # NaN is not greater
+                continue
+            error = theirs.uncertainty if isinstance(theirs, Accepted) else theirs.standard_error
+            spread = math.hypot(ours.standard_error / ours.value, error / theirs.value)
+            detector, amplifier = detector_of(place)
+            detectors.setdefault(detector, {})[amplifier] = (theirs.value, ours.value, spread)
+        orders = {}
+        for detector, amplifiers in detectors.items():
+            old, new, spreads = np.array(list(amplifiers.values())).T
+            error = float(np.median(spreads))
+            orders[detector] = (
+                judge_order(old, new, list(amplifiers), error=error if math.isfinite(error) else None)
+                if len(amplifiers) > 1
+                else Order({}, known=True, evidence=-math.inf)
+            )
+        return orders
 
     def _by_entry(self, quantity: Quantity) -> Verdict:  # noqa: PLR0911 - one return for each kind of expectation
         entry = self._entry(quantity)
@@ -122,7 +169,7 @@ class Verification:
             return self._not_comparable(quantity, self._no_entry(quantity))
         if (redefined := self._redefined(quantity, entry)) is not None:
             return redefined
-        if quantity.metric.group in PAIR_GROUPS and not self._share_a_visit:
+        if quantity.metric.group in PAIR_GROUPS and quantity.metric.per == "visit" and not self._share_a_visit:
             return self._not_comparable(quantity, "the two reruns have no visit in common")
         match entry.expectation:
             case Unchanged():
@@ -181,21 +228,44 @@ class Verification:
         where = f"there is no {named}" if self._baseline is None else f"{named} has no entry for it"
         return f"{where}; accept one with rerun-harness accept {self._rerun.rerun} {name} --rtol … --reason …"
 
-    def _accepted(self, entry: Entry, quantity: Quantity) -> Accepted | None:
+    def _accepted(self, entry: Entry, quantity: Quantity) -> Accepted | Quantity | None:
+        """Return what was accepted: by amplifier where the entry keeps them, so that it can be paired."""
         story = self._acceptance(entry)
-        part = entry.amplifiers.get(amplifier_key(quantity.data_id)) if quantity.data_id else entry
-        if part is None:
+        if entry.amplifiers:
+            return self._accepted_amplifiers(entry, quantity, story.rerun)
+        if quantity.data_id:
             return None
         return Accepted(
-            part.value,
-            part.uncertainty,
+            entry.value,
+            entry.uncertainty,
             entry.unit,
             entry.definition,
-            n_units=1 if quantity.data_id else story.visits,
+            n_units=story.visits,
             rerun=story.rerun,
             story=_told(entry, story),
-            units_digest="" if quantity.data_id else entry.units,
+            units_digest=entry.units,
         )
+
+    @staticmethod
+    def _accepted_amplifiers(entry: Entry, quantity: Quantity, rerun: str) -> Quantity | None:
+        places = [amplifier_of(key) for key in entry.amplifiers]
+        detectors = np.array([WHOLE_RERUN if detector is None else detector for detector, _ in places], np.int64)
+        units = amplifier_units(detectors, np.array([name for _, name in places], object))
+        kept = list(entry.amplifiers.values())
+        order = np.argsort(units)
+        accepted = Quantity(
+            quantity.metric,
+            rerun,
+            units[order],
+            np.array([kept[at].value for at in order]),
+            np.ones(len(kept)),
+            uncertainty=np.array([kept[at].uncertainty for at in order]),
+            samples=np.array([kept[at].sample for at in order], object),
+        )
+        if not quantity.data_id:
+            return accepted
+        mine = np.intersect1d(units, quantity.units)
+        return replace(accepted.over(mine), data_id=quantity.data_id) if mine.size else None
 
     def _other(self, quantity: Quantity, rule: Below | Above) -> Quantity | float:
         return self._beside(quantity, rule.metric) if rule.metric is not None else float(rule.value or 0)
@@ -244,7 +314,8 @@ class Verification:
         if entry is not None:
             details.append(f"baseline   {_told(entry, self._acceptance(entry))}")
         if quantity.detail and verdict.state is not VerdictState.NOT_MEASURED:
-            clauses = (_shortened(quantity.detail),)
+            told_per_amplifier = quantity.metric.per == "amplifier"
+            clauses = (_shortened(quantity.detail, "; ", 3) if told_per_amplifier else _shortened(quantity.detail),)
         if verdict.state is VerdictState.FAIL and quantity.metric.group in DEFECT_GROUPS:
             clauses += tuple(filter(None, [self._place(quantity)]))
         if self.story is not None and verdict.state in (VerdictState.FAIL, VerdictState.INCONCLUSIVE):
@@ -257,7 +328,7 @@ class Verification:
 
     def _place(self, quantity: Quantity) -> str:
         """Say where most of the defects are; empty when they belong to no visit."""
-        if quantity.is_whole or quantity.data_id:
+        if quantity.is_whole or quantity.data_id or quantity.metric.per != "visit":
             return ""
         parts = [part for part in self._rerun.by(quantity.metric.name, "visit", "detector") if part.value > 0]
         if not parts:
@@ -270,10 +341,10 @@ class Verification:
         return self._by_entry(self._rerun[name])
 
 
-def _shortened(names: str, limit: int = 5) -> str:
+def _shortened(names: str, between: str = ", ", limit: int = 5) -> str:
     """Return the first few of a list of names, and how many more there are."""
-    parts = names.split(", ")
-    return names if len(parts) <= limit else f"{', '.join(parts[:limit])} and {len(parts) - limit} more"
+    parts = names.split(between)
+    return names if len(parts) <= limit else f"{between.join(parts[:limit])} and {len(parts) - limit} more"
 
 
 def _told(entry: Entry, acceptance: Acceptance) -> str:

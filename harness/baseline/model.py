@@ -46,6 +46,7 @@ __all__ = [
     "Unchanged",
     "Within",
     "amplifier_key",
+    "amplifier_of",
 ]
 
 #: Version of the schema that this harness writes; see `harness.baseline.migrations`.
@@ -231,15 +232,30 @@ class Original(_Strict):
 
 @final
 class AmplifierValue(_Strict):
-    """The accepted value of one amplifier: means over amplifiers do not see two of them change places."""
+    """The accepted value of one amplifier: means over amplifiers do not see two of them change places.
+
+    Attributes
+    ----------
+    value, uncertainty
+        The value and its standard uncertainty, in the unit of the entry.
+    sample
+        Digest of the raw exposures that it was measured on; empty when unknown.
+    """
 
     value: float
     uncertainty: NonNegativeFloat
+    sample: str = ""
 
 
 def amplifier_key(data_id: Mapping[str, int | str]) -> str:
     """Return under which name an entry keeps an amplifier: ``94-C06``, or ``R22_S11_C06``."""
     return "-".join(str(data_id[name]) for name in ("detector", "amplifier") if name in data_id)
+
+
+def amplifier_of(key: str) -> tuple[int | None, str]:
+    """Return detector and amplifier of an `amplifier_key`."""
+    detector, dash, amplifier = key.partition("-")
+    return (int(detector), amplifier) if dash and detector.isdecimal() else (None, key)
 
 
 @final

@@ -301,7 +301,9 @@ def _change(
 def _amplifiers(new: Measurement) -> dict[str, AmplifierValue]:
     """Return what is accepted of each amplifier; one without an uncertainty could not be compared."""
     return {
-        amplifier_key(part.data_id): AmplifierValue(value=float(part.value), uncertainty=float(part.uncertainty))
+        amplifier_key(part.data_id): AmplifierValue(
+            value=float(part.value), uncertainty=float(part.uncertainty), sample=part.sample
+        )
         for part in new.parts
         if part.is_measured and math.isfinite(part.uncertainty)
     }

@@ -256,10 +256,19 @@ def _paired(  # noqa: PLR0911 - one return for each kind of argument
         if relative and 0 in resampled_interval(base, theirs.deviations, confidence):
             interval = EVERYTHING  # What may be zero is no divisor.
         return estimate(interval, spread(deviations), f"{ours.metric.per}s paired and resampled")
+    if _share_their_noise(ours, theirs):
+        return estimate(Interval(value, value), 0.0, "the same exposures on both sides")
     if ours.uncertainty is not None and theirs.uncertainty is not None:
         error = math.hypot(ours.standard_error, slope * theirs.standard_error) * abs(scale)
         return estimate(normal_interval(value, error, confidence), error, "their stated uncertainties")
     return estimate(EVERYTHING, math.nan, f"a single {ours.metric.per}, which has no scatter")
+
+
+def _share_their_noise(ours: Quantity, theirs: Quantity) -> bool:
+    """Whether a metric was measured twice on the same exposures: what differs is the processing alone."""
+    if ours.metric.name != theirs.metric.name or ours.samples is None or theirs.samples is None:
+        return False
+    return bool(ours.samples[0]) and bool(ours.samples[0] == theirs.samples[0])
 
 
 def _counting_offsets(ours: Quantity, theirs: Quantity, slope: float, confidence: float) -> Interval:

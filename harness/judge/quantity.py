@@ -6,6 +6,7 @@ import hashlib
 import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, final
+from zlib import crc32
 
 import numpy as np
 
@@ -16,10 +17,25 @@ if TYPE_CHECKING:
 
     from harness.model import Metric
 
-__all__ = ["WHOLE_RERUN", "Quantity"]
+__all__ = ["WHOLE_RERUN", "Quantity", "amplifier_units"]
 
 WHOLE_RERUN = -1
 """The unit of a number that belongs to no single visit (a count of objects, a figure from a publication)."""
+
+
+def amplifier_units(detectors: NDArray[np.int64], amplifiers: NDArray[np.object_]) -> NDArray[np.int64]:
+    """Return the numbers by which amplifiers are paired.
+
+    Parameters
+    ----------
+    detectors
+        Detector of each, `WHOLE_RERUN` where it has no number.
+    amplifiers
+        Name of each.
+    """
+    names, which = np.unique(amplifiers.astype(str), return_inverse=True)
+    numbers = np.array([crc32(name.encode()) for name in names], np.int64)
+    return ((detectors + 1) << 32) + numbers[which] if len(which) else np.empty(0, np.int64)
 
 
 @final
@@ -50,6 +66,8 @@ class Quantity:
         Standard uncertainty of each unit's own value, where the metric itself gives one.
     rows
         Digest of the table rows that the number was counted in; empty when unknown.
+    samples : (n,) object or None
+        Digest of the raw exposures that each unit's uncertainty is the noise of; two numbers of one sample share it.
 
     Raises
     ------
@@ -67,6 +85,7 @@ class Quantity:
     detail: str = ""
     uncertainty: NDArray[np.float64] | None = None
     rows: str = ""
+    samples: NDArray[np.object_] | None = None
 
     def __post_init__(self) -> None:
         name = self.metric.name
@@ -74,7 +93,7 @@ class Quantity:
             raise ValueError(
                 f"{name}: a {self.metric.reduce} takes {'no' if self.denominator is not None else 'a'} denominator"
             )
-        for array in (self.numerator, self.denominator, self.uncertainty):
+        for array in (self.numerator, self.denominator, self.uncertainty, self.samples):
             if array is not None and array.shape != self.units.shape:
                 raise ValueError(f"{name}: {self.units.shape} units with values of shape {array.shape}")
         if self.units.ndim != 1 or bool(np.any(self.units[1:] <= self.units[:-1])):
@@ -203,6 +222,7 @@ class Quantity:
             numerator=self.numerator[at],
             denominator=None if self.denominator is None else self.denominator[at],
             uncertainty=None if self.uncertainty is None else self.uncertainty[at],
+            samples=None if self.samples is None else self.samples[at],
         )
 
     def without(self, offset: Quantity) -> Quantity:
@@ -248,4 +268,5 @@ class Quantity:
             data_id=self.data_id,
             detail=self.why_unmeasured or self.detail,
             units=self.units_digest,
+            sample="" if self.samples is None or self.n_units != 1 else str(self.samples[0]),
         )

@@ -175,6 +175,6 @@ def _significant(value: float, digits: int, plus: str) -> str:
     magnitude = _magnitude(value)
     if abs(value) < sys.float_info.min:
         return f"{0:{plus}d}"
-    if not -6 <= magnitude <= 15:
+    if not -5 <= magnitude <= 15:
         return f"{value:{plus}.{digits}g}"
     return f"{value:{plus}.{max(digits - 1 - magnitude, 0)}f}"

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 __all__ = ["DEFECT_GROUPS", "OF_OTHER_TABLES", "PAIR_GROUPS", "all_metrics", "all_ratios"]
 
 #: Groups that count defects: none is expected, whether a baseline says so or not.
-DEFECT_GROUPS = frozenset({"dia_bookkeeping", "dia_sanity", "ptc_sanity"})
+DEFECT_GROUPS = frozenset({"dia_bookkeeping", "dia_sanity", "eotest_sanity", "ptc_sanity"})
 
 #: Metrics that are counted, wholly or in part, in other tables than the DIA sources.
 OF_OTHER_TABLES = frozenset({"dia.numSciSources", "dia.fracDiaSourcesToSciSources", "dia.totalUnassociatedDiaObjects"})
 
 #: Groups that are measured of two reruns side by side.
-PAIR_GROUPS = frozenset({"churn", "columns"})
+PAIR_GROUPS = frozenset({"churn", "columns", "eotest_change"})
 
 
 def all_metrics(settings: Settings) -> Mapping[str, Metric]:

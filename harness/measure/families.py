@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import NotMeasuredError
 from harness.measure.dia import DIA
+from harness.measure.eotest import EOTEST
 from harness.measure.ptc import PTC
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FAMILIES", "families_of", "pair_tasks", "rerun_tasks", "run_task"]
 
-FAMILIES: tuple[Family, ...] = (DIA, PTC)
+FAMILIES: tuple[Family, ...] = (DIA, PTC, EOTEST)
 
 
 def families_of(rerun: Rerun) -> tuple[Family, ...]:

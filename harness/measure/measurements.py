@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, final
-from zlib import crc32
 
 import numpy as np
 
 from harness.errors import UsageError
-from harness.judge.quantity import WHOLE_RERUN, Quantity
+from harness.judge.quantity import WHOLE_RERUN, Quantity, amplifier_units
 from harness.measure.catalogue import OF_OTHER_TABLES
 from harness.model import DataId
 
@@ -121,13 +120,14 @@ class Measurements:
             near = get_close_matches(name, self.catalogue, n=3, cutoff=0.5)
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
             raise UsageError(f"there is no metric {name!r}{hint}") from None
-        uncertainty = None
+        uncertainty = samples = None
         if name in self._ratios:
             units, numerator, denominator, detail = self._ratio(*self._ratios[name], data_id)
         else:
             rows = _select(self._by_metric.get(name, _EMPTY), data_id)
             units, (numerator, denominator) = _by_unit(rows["unit"], rows["numerator"], rows["denominator"])
             uncertainty = _stated_uncertainty(rows, denominator if metric.reduce == "ratio" else None)
+            samples = _samples(rows)
             detail = _detail(rows, name in self._by_metric, data_id)
             if metric.reduce == "sum":
                 denominator = None
@@ -147,7 +147,8 @@ class Measurements:
             data_id,
             detail=detail,
             uncertainty=uncertainty,
-            rows=digest,
+            rows=digest if metric.per == "visit" else "",
+            samples=samples,
         )
 
     def _ratio(self, over: str, under: str, data_id: DataId) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
@@ -183,6 +184,7 @@ _EMPTY: dict[str, np.ndarray] = {
     "numerator": np.empty(0),
     "denominator": np.empty(0),
     "uncertainty": np.empty(0),
+    "sample": np.empty(0, object),
     "detail": np.empty(0, object),
 }
 
@@ -198,7 +200,7 @@ def _split_by_metric(rows: pa.Table) -> dict[str, dict[str, np.ndarray]]:
     columns: dict[str, np.ndarray] = {}
     for name in ("visit", "detector"):
         columns[name] = pc.fill_null(rows[name].cast("int64"), WHOLE_RERUN).to_numpy()[order]
-    for name in ("instrument", "amplifier", "band", "detail"):
+    for name in ("instrument", "amplifier", "band", "sample", "detail"):
         columns[name] = pc.fill_null(rows[name], "").to_numpy()[order]
     for name in ("numerator", "denominator", "uncertainty"):
         columns[name] = rows[name].to_numpy()[order]
@@ -213,9 +215,7 @@ def _units(columns: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return numbers of units, alike in every rerun: a visit by its own number, an amplifier by its name."""
     units = columns["visit"].copy()
     at = np.flatnonzero((columns["amplifier"] != "") & (units == WHOLE_RERUN))
-    names, which = np.unique(columns["amplifier"][at].astype(str), return_inverse=True)
-    numbers = np.array([crc32(name.encode()) for name in names], np.int64)
-    units[at] = ((columns["detector"][at] + 1) << 32) + numbers[which]
+    units[at] = amplifier_units(columns["detector"][at], columns["amplifier"][at])
     return units
 
 
@@ -243,6 +243,14 @@ def _stated_uncertainty(rows: dict[str, np.ndarray], denominator: np.ndarray | N
     weights = 1.0 if denominator is None else rows["denominator"]
     _, (variance,) = _by_unit(rows["unit"], (rows["uncertainty"] * weights) ** 2)
     return np.asarray(np.sqrt(variance) / (1.0 if denominator is None else denominator))
+
+
+def _samples(rows: dict[str, np.ndarray]) -> np.ndarray | None:
+    """Return what was observed of each unit; None when the rows do not say."""
+    if not (rows["sample"] != "").any():
+        return None
+    _, first = np.unique(rows["unit"], return_index=True)
+    return np.asarray(rows["sample"][first])
 
 
 def _detail(rows: Mapping[str, Any], measured: bool, data_id: DataId) -> str:

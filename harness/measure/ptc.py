@@ -1,4 +1,4 @@
-"""Measuring photon transfer: raw flats, curves that others measured, and what is on record of the amplifiers."""
+"""Measuring photon transfer: of raw flats, and of curves that others measured."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CURVES = "curves"
 
 
 def ptc_tasks(rerun: Rerun, settings: Settings) -> list[Task]:
-    """Return the tasks that measure one rerun's photon transfer: one per detector, and one for what is on record."""
+    """Return the tasks that measure one rerun's photon transfer: one per detector, and one for curves of others."""
 
     def task(kind: str, key: str, inputs: str, partitions: tuple[Partition, ...] | None = None) -> Task:
         return Task(kind, key, rerun.ref, None, partitions, inputs, settings)
@@ -30,8 +30,6 @@ def ptc_tasks(rerun: Rerun, settings: Settings) -> list[Task]:
     tasks = [task("flats", part.key, part.inputs, (part,)) for part in _by_detector(rerun)]
     if (curves := rerun.curves) is not None:
         tasks.append(task("curves", "all", digest_of_table(curves)))
-    if (amplifiers := rerun.amplifiers()) is not None:
-        tasks.append(task("eotest", "all", digest_of_table(amplifiers)))
     return tasks
 
 
@@ -72,17 +70,11 @@ def _curves(_: Task, rerun: Rerun) -> Made:
     return Made(curve_rows(curves, rerun.instrument), tables={CURVES: curves_table(curves)})
 
 
-def _eotest(_: Task, rerun: Rerun) -> Made:
-    from harness.metrics.ptc.eotest_rows import eotest_rows
-
-    return Made(eotest_rows(rerun.amplifiers(), rerun.instrument))
-
-
 PTC = Family(
     name="ptc",
-    needs="flats, photon transfer curves or amplifiers",
+    needs="flats or photon transfer curves",
     groups=PTC_GROUPS,
-    applies=lambda rerun: not (rerun.flats is None and rerun.curves is None and rerun.amplifiers() is None),
+    applies=lambda rerun: not (rerun.flats is None and rerun.curves is None),
     tasks=ptc_tasks,
-    kinds={"flats": _flats, "curves": _curves, "eotest": _eotest},
+    kinds={"flats": _flats, "curves": _curves},
 )

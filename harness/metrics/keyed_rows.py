@@ -66,5 +66,6 @@ def rows_table(rows: Sequence[pl.DataFrame], instrument: str | None) -> pa.Table
         pl.lit(instrument, pl.String).alias("instrument"),
         pl.lit(None, pl.String).alias("amplifier"),
         pl.lit(None, pl.Float64).alias("uncertainty"),
+        pl.lit(None, pl.String).alias("sample"),
     )
     return frame.select(schema.names).to_arrow().cast(schema)

@@ -19,7 +19,9 @@ def rows_schema() -> pa.Schema:
 
     ``numerator`` and ``denominator`` add over data IDs (see `harness.model.Metric`); the denominator is null for a
     plain sum, the uncertainty (of the row's own value) null where the data themselves give it by resampling.
-    A NaN numerator means that the value could not be measured; ``detail`` then says why.
+    ``sample`` is a digest of what was observed, the raw exposures, where the uncertainty is that of their noise: two
+    numbers of one sample share it.  A NaN numerator means that the value could not be measured; ``detail`` then says
+    why.
     """
     import pyarrow as pa
 
@@ -34,6 +36,7 @@ def rows_schema() -> pa.Schema:
             ("numerator", pa.float64()),
             ("denominator", pa.float64()),
             ("uncertainty", pa.float64()),
+            ("sample", pa.string()),
             ("detail", pa.string()),
         ]
     )

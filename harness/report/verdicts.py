@@ -139,13 +139,22 @@ def _place(line: str) -> bool:
 
 
 def _row(verdict: Verdict) -> dict[str, Any]:
-    acceptable, reference = verdict.acceptable, verdict.reference
-    change = verdict.value - reference
+    acceptable = verdict.acceptable
     return {
         **asdict(verdict),
-        "change": "" if math.isnan(change) else relative_change(change, reference),
+        "change": _change(verdict),
         "allowed": "" if acceptable is None else _allowed(acceptable),
     }
+
+
+def _change(verdict: Verdict) -> str:
+    """Return the change against the reference, or what is left of a ratio to another estimate."""
+    change = verdict.value - verdict.reference
+    if math.isnan(change):
+        return ""
+    if verdict.expectation.startswith("agrees with"):
+        return relative_change(verdict.estimate, 1.0) if math.isfinite(verdict.estimate) else ""
+    return relative_change(change, verdict.reference)
 
 
 def _allowed(acceptable: Interval) -> str:

@@ -57,7 +57,7 @@ def gain_rows(path: Path, values: Collection[str]) -> list[dict[str, Any]]:
 
 
 def _content(path: Path) -> Any:
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     try:
         text = path.read_text(encoding="utf-8")

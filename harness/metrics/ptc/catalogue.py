@@ -11,28 +11,26 @@ from harness.model import Metric
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["PTC_GROUPS", "ptc_catalogue"]
+__all__ = ["EOTEST_GROUPS", "PTC_GROUPS", "ptc_catalogue"]
 
-#: Groups of these metrics.
-PTC_GROUPS = frozenset({"eotest", "ptc_gain", "ptc_ladder", "ptc_parts", "ptc_sanity", "ptc_shape"})
+#: Groups of these metrics: of flats and curves, and of what is on record.
+PTC_GROUPS = frozenset({"amplifier_gain", "gain_estimate", "ptc_ladder", "ptc_parts", "ptc_sanity", "ptc_shape"})
+EOTEST_GROUPS = frozenset({"eotest", "eotest_change", "eotest_gain", "eotest_sanity"})
 
 _GAIN = "electron / adu"
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 #: Where each estimate of gain comes from, for those whose offset from the true gain is predicted.
-_ESTIMATES: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
+_ESTIMATES: Mapping[str, str] = MappingProxyType(
     {
-        "gainRhl": ("Inverse of mean[(I1 - I2)²/(I1 + I2)], median over pairs below the turnoff", {"of": "pairs"}),
-        "gainSlope": ("Inverse slope of a straight line through variance over mean", {"window": "of the turnoff"}),
-        "gainQuadratic": ("Inverse linear term of a parabola through variance over mean", {"degree": 2}),
-        "gainPairNone": ("Pair estimator NONE of lsst/cp_pipe, median over pairs", {"correction": "NONE"}),
-        "gainPairSimple": ("Pair estimator SIMPLE of lsst/cp_pipe as documented, median over pairs", {"of": "SIMPLE"}),
-        "gainPairFull": ("Pair estimator FULL of lsst/cp_pipe, median over pairs", {"correction": "FULL"}),
-        "gainPairExact": ("Pair estimator that is exact for Poisson light, median over pairs", {"of": "1/(c - R²/mu)"}),
-        "gainPairSimpleAsPublished": (
-            "Pair estimator SIMPLE with the misplaced factor of lsst/cp_pipe, kept for comparison",
-            {"correction": "SIMPLE", "defect": "g²/2 in place of 1/(2 g²)"},
-        ),
+        "gainRhl": "Inverse of mean[(I1 - I2)²/(I1 + I2)], median over all pairs.",
+        "gainSlope": "Inverse slope of a straight line through variance over mean, in a window of the signal.",
+        "gainQuadratic": "Inverse linear term of a parabola through variance over mean.",
+        "gainPairNone": "Pair estimator NONE of lsst/cp_pipe, median over pairs.",
+        "gainPairSimple": "Pair estimator SIMPLE of lsst/cp_pipe as documented, median over pairs.",
+        "gainPairFull": "Pair estimator FULL of lsst/cp_pipe, median over pairs.",
+        "gainPairExact": "Pair estimator that is exact for Poisson light, median over pairs.",
+        "gainPairSimpleAsPublished": "Pair estimator SIMPLE with the misplaced factor of lsst/cp_pipe, for comparison.",
     }
 )
 
@@ -51,6 +49,8 @@ def _of_amplifiers(
 
 
 def _gains() -> Iterator[Metric]:
+    from harness.metrics.ptc.gains import DEFINITIONS
+
     models = {
         "gain": ("EXPAPPROXIMATION", "Astier et al. 2019, equation 16"),
         "gainFullCovariance": ("FULLCOVARIANCE", "Astier et al. 2019, equation 20"),
@@ -60,9 +60,10 @@ def _gains() -> Iterator[Metric]:
         fit: dict[str, Any] = {"model": model}
         if model.startswith("FULL"):
             fit["lags"] = MAX_LAG
-        yield _of_amplifiers(f"ptc.{name}", _GAIN, f"Gain of the {model} fit ({source}).", "ptc_gain", fit)
-    for name, (doc, definition) in _ESTIMATES.items():
-        yield _of_amplifiers(f"ptc.{name}", _GAIN, f"{doc}.", "ptc_gain", definition, offset=f"ptc.offset.{name}")
+        group = "amplifier_gain" if name == "gain" else "gain_estimate"
+        yield _of_amplifiers(f"ptc.{name}", _GAIN, f"Gain of the {model} fit ({source}).", group, fit)
+    for name, doc in _ESTIMATES.items():
+        yield _of_amplifiers(f"ptc.{name}", _GAIN, doc, "gain_estimate", DEFINITIONS[name], offset=f"ptc.offset.{name}")
 
 
 def _shapes() -> Iterator[Metric]:
@@ -109,20 +110,42 @@ def _eotest() -> Iterator[Metric]:
         ("a00", "1 / electron", "Brighter-fatter coefficient of the EO test (negative)."),
         ("turnoff", "adu", "Turnoff of the EO test."),
     ):
-        yield _of_amplifiers(f"eotest.{name}", unit, doc, "eotest")
+        yield _of_amplifiers(f"eotest.{name}", unit, doc, "eotest_gain" if name == "ptcGain" else "eotest")
 
 
 def _sanity() -> Iterator[Metric]:
-    for name, doc in (
-        ("ptc.numUnfitted", "Amplifiers whose fit did not converge, or could not be done."),
-        ("ptc.numUnreadableAmplifiers", "Amplifiers that could not be read."),
-        ("eotest.numPlaceholderGains", "Gains on record that are a placeholder, such as exactly 1."),
-        ("eotest.numUnmeasured", "Gains on record that stand for 'not measured': 0, -1 or nothing."),
-        ("eotest.numZeroSaturations", "Saturation levels on record that are 0."),
-        ("eotest.numOutlyingGains", "Gains on record far from those of the other amplifiers of the detector."),
-        ("eotest.numMissingAmplifiers", "Amplifiers that the detector has and the record lacks, or has twice."),
+    for group, counts in (
+        (
+            "ptc_sanity",
+            {
+                "ptc.numUnfitted": "Amplifiers whose fit did not converge, or could not be done.",
+                "ptc.numUnreadableAmplifiers": "Amplifiers that could not be read.",
+            },
+        ),
+        (
+            "eotest_sanity",
+            {
+                "eotest.numPlaceholderGains": "Amplifiers whose gain on record is a placeholder, such as exactly 1.",
+                "eotest.numUnmeasured": "Amplifiers of which the record says 'not measured': 0, -1 or nothing.",
+                "eotest.numZeroSaturations": "Amplifiers whose saturation level on record is 0.",
+                "eotest.numOutlyingGains": "Amplifiers whose gain on record is far from those of their detector.",
+                "eotest.numUnphysical": "Amplifiers with a number on record that cannot be, such as a negative noise.",
+                "eotest.numMissingAmplifiers": "Amplifiers that detectors of the kind have and the record lacks.",
+            },
+        ),
+        (
+            "eotest_change",
+            {
+                "eotest.numPermuted": "Amplifiers that have changed places on record.",
+                "eotest.numChanged": "Amplifiers whose record changed beyond the noise.",
+                "eotest.numReplaced": "Amplifiers whose placeholder has been replaced.",
+                "eotest.numLost": "Amplifiers that the record no longer has.",
+                "eotest.numAdded": "Amplifiers that the record did not have.",
+            },
+        ),
     ):
-        yield Metric(name, "ct", doc, "ptc_sanity", census=True, per="amplifier")
+        for name, doc in counts.items():
+            yield Metric(name, "ct", doc, group, census=True, per="amplifier")
 
 
 def _parts() -> Iterator[Metric]:

@@ -42,7 +42,7 @@ def test_kinds_of_tasks_have_one_family():
         ({"tables": ["diaSource"]}, ["dia"]),
         ({"tables": ["diaSource", "source"], "flats": 1}, ["dia", "ptc"]),
         ({"curves": 1}, ["ptc"]),
-        ({"amplifiers": 1}, ["ptc"]),
+        ({"amplifiers": 1}, ["eotest"]),
     ],
 )
 def test_a_rerun_has_the_families_it_holds_input_for(held, names):
@@ -53,7 +53,8 @@ def test_a_rerun_has_the_families_it_holds_input_for(held, names):
 def test_a_rerun_with_nothing_to_measure_is_named():
     """What was looked for, where, and what is there instead."""
     with pytest.raises(
-        NotMeasuredError, match=r"rerun 'a' in repo has neither a DIA source table, nor flats.*: source\)"
+        NotMeasuredError,
+        match=r"rerun 'a' in repo has neither a DIA source table, nor flats .*, nor a record of amplifiers .*: source\)",
     ):
         families_of(_rerun(tables=["source"]))
 
