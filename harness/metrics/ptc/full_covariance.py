@@ -251,24 +251,23 @@ def _result(
     inflation = max(1.0, chi2 / degrees)
     covariance = inflation * _parameter_covariance(lags.jacobian(slopes))
 
-    def error(derivatives: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Propagate to what has these derivatives, (..., parameters)."""
-        return np.asarray(np.sqrt(np.sum(derivatives @ covariance * derivatives, axis=-1)))
-
     n_lags = side**2
     gain, a, c = unpack(parameters, side)
-    one = np.eye(parameters.size)
-    of_gain, of_a, of_c = one[0], one[1 : 1 + n_lags], one[1 + n_lags :]
-    a_error = error(of_a) / scale
+    variances = np.diag(covariance)
+    gain_error, a_error = np.sqrt(variances[0]), np.sqrt(variances[1 : 1 + n_lags]) / scale
     b, b_error = np.zeros(n_lags), np.zeros(n_lags)
-    if of_c.size:
-        b = c / a / scale
-        b_error = error(of_c / a[:, None] - of_a * (c / a**2)[:, None]) / scale
+    if variances.size > 1 + n_lags:
+        ratio = c / a
+        together = np.diag(covariance, n_lags)[1:]
+        spread = variances[1 + n_lags :] - 2 * ratio * together + ratio**2 * variances[1 : 1 + n_lags]
+        b, b_error = ratio / scale, np.sqrt(spread) / np.abs(a) / scale
 
     constants = lags.constants(made)
     noise = gain**2 * constants
-    of_noise = gain**2 * lags.constants_slopes(slopes) + 2 * gain * constants[:, None] * of_gain
-    noise_error = np.hypot(error(of_noise), np.sqrt(inflation) * gain**2 * lags.constants_error)
+    of_noise = gain**2 * lags.constants_slopes(slopes)
+    of_noise[:, 0] += 2 * gain * constants
+    by_parameters = np.sum(of_noise @ covariance * of_noise, axis=1)
+    noise_error = np.sqrt(by_parameters + inflation * (gain**2 * lags.constants_error) ** 2)
     read_noise = np.sqrt(noise[0]) if noise[0] > 0 else np.nan
 
     def matrix(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -278,7 +277,7 @@ def _result(
         fit=Fit(
             model=model,
             gain=gain,
-            gain_error=float(error(of_gain)),
+            gain_error=float(gain_error),
             noise=float(read_noise),
             noise_error=float(noise_error[0] / (2 * read_noise)),
             a00=float(a[0] / scale),
@@ -302,11 +301,15 @@ def _result(
 
 
 def _parameter_covariance(jacobian: NDArray[np.float64]) -> NDArray[np.float64]:
-    # In these parameters the condition number is below 100 for every ladder of signals that a fit can be made of.
     normal = jacobian.T @ jacobian
-    if not np.linalg.cond(normal, 1) < 1e12:
+    try:
+        inverse = np.linalg.inv(normal)
+    except np.linalg.LinAlgError:
+        inverse = np.full_like(normal, np.inf)
+    # The condition number is below 1e4 for every ladder of signals that a fit can be made of.
+    if not np.linalg.norm(normal, 1) * np.linalg.norm(inverse, 1) < 1e12:
         raise _NoResultError("the covariances do not determine all parameters")
-    return np.asarray(np.linalg.inv(normal))
+    return np.asarray(inverse)
 
 
 def _no_result(curve: Curve, model: str, reason: str) -> CovarianceFit:

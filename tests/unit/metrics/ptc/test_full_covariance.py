@@ -14,7 +14,12 @@ from harness.metrics.ptc._compressed_lags import CompressedLags, Covariances
 from harness.metrics.ptc._covariance_model import coefficients, powers
 from harness.metrics.ptc.exp_approximation import exp_approximation, fit_exp_approximation
 from harness.metrics.ptc.fit import Fit
-from harness.metrics.ptc.full_covariance import fit_full_covariance, full_covariance
+from harness.metrics.ptc.full_covariance import (
+    _NoResultError,
+    _parameter_covariance,
+    fit_full_covariance,
+    full_covariance,
+)
 
 #: Signals in electrons: 40 pairs, spaced evenly in their root.
 LADDER = np.linspace(np.sqrt(200), np.sqrt(90_000), 40) ** 2
@@ -334,6 +339,15 @@ def test_missing_covariances_are_left_out(curve):
     assert made.a[1, 2] == pytest.approx(expected.a[1, 2], rel=1e-5)
 
 
+def test_a_start_without_noise(curve):
+    """A start whose noise has no root serves all the same."""
+    known = started_at(curve, small())
+    made = fit_full_covariance(curve, replace(known, noise=np.nan, noise_error=np.nan))
+    expected = fit_full_covariance(curve, known)
+    assert made.fit.gain == pytest.approx(expected.fit.gain, abs=0.1 * expected.fit.gain_error)
+    assert made.fit.n_points == 40
+
+
 def test_noise_without_a_root_is_nan(curve):
     """A negative noise² has no root: the read noise is NaN, and the noise matrix says why."""
     shifted = curve.covariance.copy()
@@ -476,6 +490,27 @@ def test_outliers_that_do_not_settle_are_told(curve, monkeypatch):
     wrong[25, 0, 1] += 30 * curve.covariance_error[25, 0, 1]
     made = fit_full_covariance(replace(curve, covariance=wrong), started_at(curve, small()))
     assert made.fit.reason == "which pairs are outliers has not settled in 1 rounds"
+
+
+@pytest.mark.parametrize("spread", [0, 1e-12, 1e-9])
+def test_signals_that_hardly_differ(curve, spread):
+    """Six signals that are the same but for rounding determine nothing, and the fit says so in one way or another."""
+    same = np.full(40, 30)
+    mean = curve.mean[same] * (1 + spread * np.arange(40))
+    repeated = {name: getattr(curve, name)[same] for name in ("variance", "covariance", "covariance_error")}
+    made = fit_full_covariance(replace(curve, mean=mean, **repeated), replace(started_at(curve, small()), turnoff=1e5))
+    assert not made.fit.converged
+    assert made.fit.reason
+    assert np.isnan(made.fit.gain)
+
+
+def test_parameters_that_are_not_determined():
+    """A problem with a direction that changes nothing has no result, exactly singular or but for rounding."""
+    slopes = np.random.default_rng(1).normal(size=(9, 4))
+    for last in (slopes[:, 0], np.zeros(9), slopes[:, 0] * (1 + 1e-15)):
+        slopes[:, 3] = last
+        with pytest.raises(_NoResultError, match="do not determine"):
+            _parameter_covariance(slopes)
 
 
 def test_six_pairs_are_enough(curve):
