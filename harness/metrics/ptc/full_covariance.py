@@ -222,8 +222,7 @@ def _solve(lags: CompressedLags, guess: NDArray[np.float64]) -> NDArray[np.float
 def _gross_outliers(data: Covariances, start: Fit) -> NDArray[np.bool_]:
     """Find pairs to be left out of the first fit, which they would draw to themselves; later ones judge them anew."""
     expected = _expected_variance(data.mean, start)
-    distance = np.abs(data.value[:, 0] - expected)
-    outliers = np.asarray(distance > np.maximum(MAX_SIGMA * data.error[:, 0], GROSS * expected))
+    outliers = np.asarray(np.abs(data.value[:, 0] - expected) > GROSS * expected)
     if len(outliers) - outliers.sum() < MIN_PAIRS:
         raise _NoResultError(
             f"the covariance at lag (0, 0) is not what the {start.model} fit predicts"

@@ -127,6 +127,7 @@ def test_errors_are_those_of_the_whole_problem(curve, understated):
     parameters = np.concatenate([[made.fit.gain], made.a.ravel(), made.b.ravel(), made.noise.ravel()])
     errors = np.concatenate([made.a_error.ravel(), made.b_error.ravel(), made.noise_error.ravel()])
     errors = np.append(made.fit.gain_error, errors)
+    assert (errors > 0).all()
 
     def weighted(steps):
         gain, *matrices = np.split(parameters + steps * errors, [1, 10, 19])
