@@ -4,6 +4,9 @@ HiTS 2015 are exports of the APDB by the alert pipeline on DECam images (``lsst/
 runs, half a year of software apart, and two conversions of the second one's rows to later schemas.  Files named for a
 visit hold what was known before it, so that they repeat each other's rows.
 
+Photon transfer is of LSSTCam: a curve of run 13144 (``craiglagegit/Notebook_Keeper`` 26e78c8), and its amplifiers in the
+history of ``lsst/obs_lsst``.
+
 LSSTComCam is the table that the tests of ``lsst/analysis_tools`` (cc0519d) use and make their assertions about.
 """
 
@@ -140,3 +143,35 @@ def describe_comcam(data: Path, folder: Path) -> None:
         files = ["{data.resolve()}/{_COMCAM_FILES}"]
         """
     )
+
+
+def describe_r22_curve(data: Path, folder: Path) -> None:
+    """Describe the photon transfer curve of LSSTCam R22_S11 C06 (run 13144) as a rerun; the table is rewritten."""
+    rows = (data / "ptc_lsstcam_run13144" / "PTC_R22_S11_C06.txt").read_text().splitlines()[2:]
+    here = folder / "run_13144"
+    here.mkdir()
+    columns = "detectorName,amplifier,exposure1,exposure2,mean,variance,exposureTime,photoCharge"
+    lines = [
+        f"R22_S11,C06,{','.join(row.translate(str.maketrans('[],', '   ')).split())}" for row in rows if row.strip()
+    ]
+    (here / "curve.csv").write_text("\n".join([columns, *lines]) + "\n")
+    toml = 'name = "run_13144"\ninstrument = "LSSTCam"\ndataset = "lsstcam_r22_s11"\n[curves]\nfiles = ["curve.csv"]\n'
+    (here / "rerun.toml").write_text(toml)
+
+
+def describe_amplifier_versions(data: Path, folder: Path, *dates: str) -> None:
+    """Describe the amplifiers of LSSTCam, as they were on record on some dates, as one rerun each."""
+    path = data / "ptc_lsstcam_run13144" / "lsstcam_amp_history.csv"
+    header, *rows = path.read_text().splitlines()
+    place = [header.split(",").index(name) for name in ("date", "raft", "slot", "amp")]
+    for date in dates:
+        camera = {}
+        for row in sorted(rows, key=lambda row: row.split(",")[place[0]]):
+            fields = row.split(",")
+            if fields[place[0]] <= date:
+                camera[tuple(fields[at] for at in place[1:])] = row
+        here = folder / date
+        here.mkdir()
+        (here / "amplifiers.csv").write_text("\n".join([header, *camera.values()]) + "\n")
+        toml = f'name = "{date}"\ninstrument = "LSSTCam"\n[amplifiers]\nfiles = ["amplifiers.csv"]\n'
+        (here / "rerun.toml").write_text(toml)
