@@ -73,9 +73,9 @@ def extract_curves(flats: Flats, detector: int, instrument: str) -> Extracted:
     Raises
     ------
     harness.errors.BrokenFileError
-        When the bias cannot be read.
+        When the bias cannot be read, or no amplifier in both flats of any pair.
     harness.errors.NotMeasuredError
-        When no amplifier can be read in both flats of any pair.
+        When there is no pair.
     """
     pairs, unpaired = pair_flats([exposure for exposure in flats.exposures if exposure.detector == detector])
     bias = _bias_of(flats, detector)
@@ -97,8 +97,9 @@ def extract_curves(flats: Flats, detector: int, instrument: str) -> Extracted:
     if not any(ladder.measured for ladder in ladders.values()):
         lost = (reason for ladder in ladders.values() for reason in ladder.lost.values())
         unused = (*(pair.status for pair in pairs), *(reason for _, reason in unpaired), "there are no flats of it")
-        told = _first([*lost, *unreadable.values()]) or next(filter(None, unused))
-        raise NotMeasuredError(f"no pair of flats of detector {detector} can be measured: {told}")
+        if told := _first([*lost, *unreadable.values()]):
+            raise BrokenFileError(f"no pair of flats of detector {detector} can be read: {told}")
+        raise NotMeasuredError(f"no pair of flats of detector {detector} can be measured: {next(filter(None, unused))}")
     place = instrument, detector, pairs[0].first.detector_name
     return Extracted(
         [ladder.curve((*place, name), pairs) for name, ladder in ladders.items()],
@@ -116,7 +117,7 @@ def _bias_of(flats: Flats, detector: int) -> Bias | None:
 
 
 def _absence(pair: FlatPair, name: str) -> str:
-    return f"exposures {pair.first.exposure} and {pair.second.exposure} have no amplifier {name}"
+    return f"exposures {pair.first.exposure} and {pair.second.exposure} have no amplifier {name}; leave them out"
 
 
 def _first(reasons: Sequence[str]) -> str:
@@ -211,10 +212,13 @@ class _Ladder:
             values["status"] = f"an amplifier of {_size(one)} pixels is too small for covariances to lag {MAX_LAG}"
         else:
             statistics = pair_statistics(one[np.newaxis], other[np.newaxis])
-            values |= {name: getattr(statistics, name)[0] for name in _STATISTICS}
             values["status"] = statistics.status[0]
-            if values["status"] and (saturated := max(saturated1, saturated2)):
+            if not values["status"]:
+                values |= {name: getattr(statistics, name)[0] for name in _STATISTICS}
+            elif saturated := max(saturated1, saturated2):
                 values["status"] += f" ({saturated} are saturated)"
+            elif missing := max(np.count_nonzero(np.isnan(plane)) for plane in (one, other)):
+                values["status"] += f" ({missing} are not finite)"
         self.measured[number] = values
 
     def curve(self, place: tuple[str, int, str, str], pairs: Sequence[FlatPair]) -> Curve:
