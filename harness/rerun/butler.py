@@ -219,18 +219,22 @@ class ButlerRerun:
 
 
 def list_butler_reruns(repo: str) -> list[str]:
-    """Return the collections that hold DIA sources, in any order.
+    """Return the collections that hold DIA sources, in any order; where there are none, those that hold raw images.
 
     Raises
     ------
     harness.errors.UsageError
         When there is no such repository.
     """
-    kinds = {kind.name for kind in DATASET_TYPES["diaSource"]}
     butler = _open(repo)
-    runs = butler.collections.query_info("*", include_summary=True, flatten_chains=False)
-    holding = {info.name for info in runs if kinds.intersection(info.dataset_types or ())}
-    chains = {info.name: info.children for info in runs if info.children}
+    infos = butler.collections.query_info("*", include_summary=True, flatten_chains=False)
+    return _holding(infos, {kind.name for kind in DATASET_TYPES["diaSource"]}) or _holding(infos, {RAW_TYPE})
+
+
+def _holding(infos: Sequence[Any], kinds: set[str]) -> list[str]:
+    """Return the collections with datasets of some types, and the chains of such collections."""
+    holding = {info.name for info in infos if kinds.intersection(info.dataset_types or ())}
+    chains = {info.name: info.children for info in infos if info.children}
     for _ in chains:  # a chain of chains needs as many rounds as it is deep
         holding |= {name for name, children in chains.items() if holding.intersection(children)}
     return list(holding)

@@ -76,7 +76,7 @@ def test_permuted_record_is_named(run, real_data, tmp_path):
 
 
 def test_record_that_did_not_change_raises_no_alarm(run, real_data, tmp_path):
-    """From August to October 2020 one read noise on record was changed by hand, and it is named; nothing else is told."""
+    """From August to October 2020 one read noise was changed by hand, which is named; nothing else is told."""
     describe_amplifier_versions(real_data, tmp_path, "2020-08-19", "2020-10-23")
     words = ("--repo", tmp_path, "--rerun", "2020-10-23", "--reference", "2020-08-19", "--metric", "eotest.num*")
     rows = {row["metric"]: row for row in run.rows("measure", *words)}

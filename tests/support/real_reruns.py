@@ -4,8 +4,8 @@ HiTS 2015 are exports of the APDB by the alert pipeline on DECam images (``lsst/
 runs, half a year of software apart, and two conversions of the second one's rows to later schemas.  Files named for a
 visit hold what was known before it, so that they repeat each other's rows.
 
-Photon transfer is of LSSTCam: a curve of run 13144 (``craiglagegit/Notebook_Keeper`` 26e78c8), and its amplifiers in the
-history of ``lsst/obs_lsst``.
+Photon transfer is of LSSTCam: a curve of run 13144 (``craiglagegit/Notebook_Keeper`` 26e78c8), and the amplifiers in
+the history of ``lsst/obs_lsst``.
 
 LSSTComCam is the table that the tests of ``lsst/analysis_tools`` (cc0519d) use and make their assertions about.
 """
