@@ -123,7 +123,7 @@ def modelled(points: Points, values: NDArray[np.float64]) -> NDArray[np.float64]
 
 
 def fit_points(
-    points: Points, chosen: NDArray[np.bool_], start: NDArray[np.float64] | None = None, *, tolerance: float = 1e-7
+    points: Points, chosen: NDArray[np.bool_], start: NDArray[np.float64] | None = None, *, tolerance: float = 1e-4
 ) -> Parameters:
     """Fit the chosen pairs of each row by Levenberg-Marquardt.
 
@@ -139,22 +139,27 @@ def fit_points(
     start : (n_amp, 3) float64, optional
         Parameters to start from; without it the straight line through the origin.
     tolerance
-        The fit has converged when the next step is shorter than this many standard errors.
+        The fit ends with the first step shorter than this many standard errors; every step is shorter than the one
+        before by a factor of a hundred or so.
     """
     root = np.where(chosen, 1 / points.sigma, 0)
-    values = _line_through_origin(points, root**2) if start is None else start
-    at = _Likelihood.at(points, root, values)
+    weight = root**2
+    values = _line_through_origin(points, weight) if start is None else start
+    at = _Likelihood.at(points, root, weight, values)
     damping = np.zeros(len(values))
     converged = np.zeros(len(values), bool)
     possible = np.count_nonzero(chosen, axis=1) >= MIN_PAIRS
     for _ in range(_MAX_STEPS):
         step = np.linalg.solve(at.normal + (damping + _SINGULAR)[:, None, None] * np.eye(3), at.gradient[:, :, None])
         step = step[:, :, 0]
-        converged |= (damping < 1) & (np.einsum("ai,ai->a", step, at.gradient) < tolerance**2)
+        trial = values + step / at.size
+        # The last step is so short that it needs no second look.
+        last = (damping < 1) & (np.einsum("ai,ai->a", step, at.gradient) < tolerance**2) & ~converged
+        values = np.where(last[:, None], trial, values)
+        converged |= last
         if (converged | ~possible).all():
             break
-        trial = values + step / at.size
-        there = _Likelihood.at(points, root, trial)
+        there = _Likelihood.at(points, root, weight, trial)
         better = (there.deviance <= at.deviance * (1 + 1e-12)) & ~converged
         values = np.where(better[:, None], trial, values)
         at = at.replaced(better, there)
@@ -174,21 +179,33 @@ class _Likelihood:
     size: NDArray[np.float64]
 
     @classmethod
-    def at(cls, points: Points, root: NDArray[np.float64], values: NDArray[np.float64]) -> Self:
-        """Evaluate it for the parameters (n_amp, 3); `root` is the inverse of the relative standard errors."""
+    def at(
+        cls, points: Points, root: NDArray[np.float64], weight: NDArray[np.float64], values: NDArray[np.float64]
+    ) -> Self:
+        """Evaluate it for the parameters (n_amp, 3); `root` is one over the relative standard errors, 0 to leave out.
+
+        `weight` is the square of `root`.
+        """
         slope, rate, offset = values.T[:, :, None]
         terms = np.empty((len(values), 4, root.shape[1]))
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            h, h_slope = exponential(2 * rate * points.mean)
-            expected = slope * points.mean * h + offset
-            positive = ((expected > 0) | (root == 0)).all(axis=1)
-            terms[:, 2] = root / expected
-            terms[:, 0] = terms[:, 2] * points.mean * h
-            terms[:, 1] = terms[:, 2] * points.mean**2 * h_slope * (2 * slope)
-            ratio = points.variance / expected
-            terms[:, 3] = root * (ratio - 1)
-            deviance = 2 * np.einsum("ap,ap->a", root**2, ratio - 1 - np.log(np.abs(ratio)))
-            products = terms @ terms.transpose(0, 2, 1)
+        h, h_slope = exponential(2 * rate * points.mean)
+        rise = points.mean * h
+        expected = slope * rise + offset
+        positive = ((expected > 0) | (root == 0)).all(axis=1)
+        inverse = 1 / expected
+        ratio = points.variance * inverse
+        residual = ratio - 1
+        scaled = root * inverse
+        np.multiply(scaled, rise, out=terms[:, 0])
+        scaled *= points.mean
+        scaled *= points.mean
+        scaled *= h_slope
+        np.multiply(scaled, 2 * slope, out=terms[:, 1])
+        np.multiply(root, inverse, out=terms[:, 2])
+        np.multiply(root, residual, out=terms[:, 3])
+        residual -= np.log(np.abs(ratio))
+        deviance = 2 * np.einsum("ap,ap->a", weight, residual)
+        products = terms @ terms.transpose(0, 2, 1)
         allowed = positive & np.isfinite(products).all(axis=(1, 2))
         products[~allowed] = np.eye(4)
         size = np.sqrt(np.einsum("aii->ai", products[:, :3, :3]))

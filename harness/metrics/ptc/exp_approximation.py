@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -26,6 +26,7 @@ MODEL = "EXPAPPROXIMATION"
 #: Sum of a_ij² over all lags but the centre, in units of a00²: e2v 0.07 to 0.11, ITL 0.08.
 _OFF_CENTRE = 0.1
 _MAX_ROUNDS = 10
+_BLOCK = 144
 
 
 def exp_approximation(mean: ArrayLike, gain: float, a00: float, noise: float) -> NDArray[np.float64]:
@@ -67,6 +68,13 @@ def fit_exp_approximation(curves: Sequence[Curve]) -> list[Fit]:
     list of Fit
         One per curve, in their order.
     """
+    # A fit that diverges overflows; that it did not converge is all that there is to say.
+    with np.errstate(all="ignore"):
+        return [fit for first in range(0, len(curves), _BLOCK) for fit in _fit_block(curves[first : first + _BLOCK])]
+
+
+def _fit_block(curves: Sequence[Curve]) -> list[Fit]:
+    """Fit as many curves as one camera raft has: arrays of more would leave the cache."""
     measured = [curve.measured for curve in curves]
     points = Points.of(curves, measured)
     turnoffs = Turnoffs.of(points)
@@ -74,29 +82,24 @@ def fit_exp_approximation(curves: Sequence[Curve]) -> list[Fit]:
     reduced = _reduced_chi2(points, chosen, fitted)
     covariance = fitted.covariance() * (_scale(points, reduced) ** 2)[:, None, None]
     reasons = _reasons(points, turnoffs.below, fitted, covariance)
-    numbers = _numbers(fitted.values, covariance) | {
+    arrays = _numbers(fitted.values, covariance) | {
         "reduced_chi2": np.where(points.known, reduced, np.nan),
         "turnoff": turnoffs.signal,
         "turnoff_error": turnoffs.error,
     }
+    # Python's own numbers: taking them out of arrays one by one would cost as much as a fit.
+    numbers: dict[str, Any] = {name: values.tolist() for name, values in arrays.items()}
+    counts, n_points = points.counts.tolist(), np.count_nonzero(chosen, axis=1).tolist()
     fits = []
     for row, (pairs, reason) in enumerate(zip(measured, reasons, strict=True)):
         if reason:
             fits.append(Fit.failed(MODEL, len(pairs), reason))
             continue
-        used = np.zeros(len(pairs), bool)
-        used[pairs] = chosen[row, : points.counts[row]]
-        fits.append(
-            Fit(
-                model=MODEL,
-                n_points=int(np.count_nonzero(used)),
-                used=used,
-                converged=True,
-                reason="",
-                scale="known" if points.known[row] else "estimated",
-                **{name: float(values[row]) for name, values in numbers.items()},
-            )
-        )
+        used = pairs.copy()
+        used[pairs] = chosen[row, : counts[row]]
+        of_row = {name: values[row] for name, values in numbers.items()}
+        scale: Literal["known", "estimated"] = "known" if points.known[row] else "estimated"
+        fits.append(Fit(model=MODEL, n_points=n_points[row], used=used, converged=True, scale=scale, **of_row))
     return fits
 
 
@@ -150,19 +153,18 @@ def _numbers(values: NDArray[np.float64], covariance: NDArray[np.float64]) -> di
     """Return gain, noise, a00 and their errors; without meaning where the fit failed."""
     slope, rate, offset = values.T
     zero = np.zeros(len(slope))
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        rows = [[-1 / slope**2, zero, zero], [rate, slope, zero], [-2 * offset / slope**3, zero, slope**-2.0]]
-        jacobian = np.array(rows).transpose(2, 0, 1)
-        gain_error, a00_error, square_error = np.sqrt(np.einsum("aij,ajk,aik->ia", jacobian, covariance, jacobian))
-        noise = np.sqrt(np.where(offset > 0, offset, np.nan)) / slope
-        return {
-            "gain": 1 / slope,
-            "gain_error": gain_error,
-            "noise": noise,
-            "noise_error": square_error / (2 * noise),
-            "a00": rate * slope,
-            "a00_error": a00_error,
-        }
+    rows = [[-1 / slope**2, zero, zero], [rate, slope, zero], [-2 * offset / slope**3, zero, slope**-2.0]]
+    jacobian = np.array(rows).transpose(2, 0, 1)
+    gain_error, a00_error, square_error = np.sqrt(np.einsum("aij,ajk,aik->ia", jacobian, covariance, jacobian))
+    noise = np.sqrt(np.where(offset > 0, offset, np.nan)) / slope
+    return {
+        "gain": 1 / slope,
+        "gain_error": gain_error,
+        "noise": noise,
+        "noise_error": square_error / (2 * noise),
+        "a00": rate * slope,
+        "a00_error": a00_error,
+    }
 
 
 def _reasons(
@@ -170,8 +172,7 @@ def _reasons(
 ) -> list[str]:
     """Say of each row why it has no result; an empty string where it has one."""
     n_below = np.count_nonzero(below, axis=1)
-    with np.errstate(invalid="ignore"):
-        grows = fitted.values[:, 0] > 3 * np.sqrt(covariance[:, 0, 0])
+    grows = fitted.values[:, 0] > 3 * np.sqrt(covariance[:, 0, 0])
     reasons = []
     for row, n in enumerate(points.counts):
         if n < MIN_PAIRS:

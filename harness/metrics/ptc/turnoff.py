@@ -25,7 +25,7 @@ _MODEL_HOLDS_WITHIN = 0.02
 #: Once there is saturation, it begins with the lowest pair that is low by these standard errors, and this fraction.
 _BEGINS_BEYOND, _BEGINS_WITHIN = 2.0, 0.01
 _MAX_ROUNDS = 20
-#: Standard errors that the parameters may be off; nothing here depends on them more closely.
+#: Length of the last step of a fit, in standard errors; nothing here depends on parameters more closely.
 _TOLERANCE = 1e-2
 
 
@@ -70,7 +70,8 @@ def find_turnoff(curve: Curve) -> Turnoff:
     """
     measured = curve.measured
     points = Points.of([curve], [measured])
-    found = Turnoffs.of(points)
+    with np.errstate(all="ignore"):
+        found = Turnoffs.of(points)
     n = int(np.count_nonzero(found.below))
     if n < MIN_PAIRS:
         return Turnoff(np.nan, np.nan, 0, f"no turnoff: {n} pairs below it, and {MIN_PAIRS} are needed")
@@ -126,12 +127,14 @@ def _peak(points: Points) -> NDArray[np.intp]:
 
     The median of three neighbours is looked at; one outlier cannot pass for a peak or a collapse.
     """
-    counts = points.counts[:, None]
-    here = np.arange(points.mean.shape[1])
-    rows = np.arange(len(counts))[:, None]
-    last = np.maximum(counts - 1, 0)
-    below, at, above = (points.variance[rows, np.clip(here + shift, 0, last)] for shift in (-1, 0, 1))
-    median = np.maximum(np.minimum(below, at), np.minimum(np.maximum(below, at), above))
+    ends = np.maximum(points.counts - 1, 0)
+    rows = np.arange(len(ends))
+    # Each end is its own neighbour.
+    here = points.variance
+    below = np.concatenate([here[:, :1], here[:, :-1]], axis=1)
+    above = np.concatenate([here[:, 1:], here[:, -1:]], axis=1)
+    above[rows, ends] = here[rows, ends]
+    median = np.maximum(np.minimum(below, here), np.minimum(np.maximum(below, here), above))
     collapsed = np.logical_or.accumulate(median < np.maximum.accumulate(median, axis=1) / 2, axis=1)
     return np.asarray(np.argmax(np.where(points.present & ~collapsed, median, 0), axis=1))
 

@@ -244,6 +244,32 @@ def test_bad_curves_harm_nobody() -> None:
         np.testing.assert_array_equal(fit.used, alone.used)
 
 
+def test_a_long_way_to_the_parameters_is_found() -> None:
+    """Curves that bend upward by a factor of ten, or by as much downward, converge from a straight line."""
+    rng = np.random.default_rng(9)
+    mean = LADDERS["log"]
+    for a00 in (2e-5, -1e-4):
+        truth = exp_approximation(mean, GAIN, a00, NOISE)
+        curves = [curve_of(mean, truth * rng.chisquare(1e4, 100) / 1e4, n_pixels=1e4) for _ in range(50)]
+        fits = fit_exp_approximation(curves)
+        assert all(fit.converged for fit in fits)
+        assert np.all(np.abs(pulls(fits, "gain", GAIN)) < 4)
+
+
+@pytest.mark.parametrize("n_pixels", [1e6, np.nan], ids=["pixels known", "pixels unknown"])
+def test_wild_pairs_make_no_warnings(n_pixels: float) -> None:
+    """A quarter of the pairs are off by up to a factor of a hundred: a result or a reason, and all in its place."""
+    rng = np.random.default_rng(10)
+    mean = LADDERS["log"][::2]
+    curves = []
+    for _ in range(200):
+        wild = np.where(rng.random(mean.size) < 0.25, 10 ** rng.uniform(-2, 2, mean.size), 1)
+        curves.append(curve_of(mean, wild * exp_approximation(mean, GAIN, A00_E2V, NOISE), n_pixels=n_pixels))
+    for fit in fit_exp_approximation(curves):
+        numbers = np.array([fit.gain, fit.gain_error, fit.a00, fit.a00_error, fit.turnoff])
+        assert fit.converged == (not fit.reason) == np.isfinite(numbers).all() == fit.used.any()
+
+
 def test_no_curves_have_no_fits() -> None:
     """An empty list is answered by one."""
     assert fit_exp_approximation([]) == []
