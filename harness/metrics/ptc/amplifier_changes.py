@@ -85,7 +85,7 @@ def compare_amplifiers(old: pa.Table, new: pa.Table, *, errors: Mapping[str, flo
     """
     findings = []
     before, after = detector_tables(old), detector_tables(new)
-    for kind in before.keys() & after.keys():
+    for kind in sorted(before.keys() & after.keys()):
         findings += _membership(before[kind], after[kind])
         detectors = [name for name in before[kind].detectors if name in after[kind].detectors]
         amplifiers = [name for name in before[kind].amplifiers if name in after[kind].amplifiers]

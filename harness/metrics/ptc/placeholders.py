@@ -28,7 +28,7 @@ def placeholders(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     if _has_all_digits(values[~found]):
         stored = np.float32 if _are_single(values) else np.float64
         found |= values == np.round(values, 2).astype(stored)
-    return np.asarray(found & (values > 0))
+    return np.asarray(found & (values > 0) & np.isfinite(values))
 
 
 def copies(values: NDArray[np.float64]) -> NDArray[np.bool_]:

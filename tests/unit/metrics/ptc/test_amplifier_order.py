@@ -87,6 +87,16 @@ def test_a_changed_amplifier_does_not_hide_a_permutation() -> None:
         assert recognise_permutation(old, new, NAMES, error=error) == WRITTEN
 
 
+def test_what_was_not_measured_fits_nothing() -> None:
+    """Amplifiers measured for the first time are no place to put those that changed."""
+    rng = np.random.default_rng(13)
+    for _ in range(50):
+        old, new = sensor(rng, np.arange(16), 0.05, 0.0005)
+        old[8:] = np.nan
+        new[:6] *= np.exp(rng.normal(0, 0.1, (6, 1)))
+        assert recognise_permutation(old, new, NAMES, error=0.0005) is None
+
+
 def test_another_sensor_is_no_permutation() -> None:
     """Values drawn anew can be sorted to resemble the old ones; that is not taken for another order."""
     rng = np.random.default_rng(5)

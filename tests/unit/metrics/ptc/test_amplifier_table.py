@@ -81,6 +81,7 @@ def test_sound_tables_have_no_defects() -> None:
         ("gain", None, Kind.UNMEASURED, "gain is missing or NaN (not measured) in R12_S11 C05"),
         ("saturation", 0.0, Kind.ZERO_SATURATION, "saturation is 0 in R12_S11 C05"),
         ("readNoise", -3.0, Kind.UNPHYSICAL, "read noise is -3 e-, which nothing has, in R12_S11 C05"),
+        ("gain", np.inf, Kind.UNPHYSICAL, "gain is inf e-/adu, which nothing has, in R12_S11 C05"),
         ("readNoise", np.inf, Kind.UNPHYSICAL, "read noise is inf e-, which nothing has, in R12_S11 C05"),
     ],
 )
