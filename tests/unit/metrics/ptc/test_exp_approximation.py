@@ -15,6 +15,7 @@ from scipy.integrate import quad
 from scipy.optimize import curve_fit, least_squares
 
 from harness.metrics.ptc.exp_approximation import exp_approximation, fit_exp_approximation
+from harness.metrics.ptc.turnoff import find_turnoff
 
 if TYPE_CHECKING:
     from harness.metrics.ptc.curve import Curve
@@ -265,7 +266,8 @@ def test_wild_pairs_make_no_warnings(n_pixels: float) -> None:
     for _ in range(200):
         wild = np.where(rng.random(mean.size) < 0.25, 10 ** rng.uniform(-2, 2, mean.size), 1)
         curves.append(curve_of(mean, wild * exp_approximation(mean, GAIN, A00_E2V, NOISE), n_pixels=n_pixels))
-    for fit in fit_exp_approximation(curves):
+    for curve, fit in zip(curves, fit_exp_approximation(curves), strict=True):
+        assert find_turnoff(curve).signal == pytest.approx(fit.turnoff) or fit.reason
         numbers = np.array([fit.gain, fit.gain_error, fit.a00, fit.a00_error, fit.turnoff])
         assert fit.converged == (not fit.reason) == np.isfinite(numbers).all() == fit.used.any()
 
