@@ -6,6 +6,7 @@ broken, 130 interrupted.
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import reduce
 from pathlib import Path
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from harness.session import Session
 
 __all__ = ["main"]
+
+# Fits are many and their matrices small: threads of linear algebra would wait for each other most of the time, here
+# and in the workers that inherit this.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from harness.metrics.ptc.amplifier_rows import AmplifierRows
+from harness.metrics.ptc.catalogue import ENOUGH_FOR_ALL_LAGS, FEW_LAGS
+from harness.metrics.ptc.curve import MAX_LAG
 from harness.metrics.ptc.exp_approximation import fit_exp_approximation
 from harness.metrics.ptc.full_covariance import fit_full_covariance
 from harness.metrics.ptc.gains import estimate_gains
@@ -93,8 +95,9 @@ class _Amplifier:
     def add_covariance_fits(self) -> None:
         if self._curve.covariance is None:
             return
+        lags = MAX_LAG if np.nanmedian(self._curve.n_pixels) >= ENOUGH_FOR_ALL_LAGS else FEW_LAGS
         for name, with_b in (("gainFullCovariance", True), ("gainFullCovarianceNoB", False)):
-            fit = fit_full_covariance(self._curve, self._fit, with_b=with_b).fit
+            fit = fit_full_covariance(self._curve, self._fit, with_b=with_b, max_lag=lags).fit
             self._mean(f"ptc.{name}", fit.gain, fit.gain_error, fit.reason)
             if with_b:
                 self._mean("ptc.a00FullCovariance", fit.a00, fit.a00_error, fit.reason)
