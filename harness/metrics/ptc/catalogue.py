@@ -133,6 +133,7 @@ def _sanity() -> Iterator[Metric]:
             "eotest_sanity",
             {
                 "eotest.numPlaceholderGains": "Amplifiers whose gain on record is a placeholder, such as exactly 1.",
+                "eotest.numCopiedGains": "Amplifiers whose gain on record is another one's, to the last digit.",
                 "eotest.numUnmeasured": "Amplifiers of which the record says 'not measured': 0, -1 or nothing.",
                 "eotest.numZeroSaturations": "Amplifiers whose saturation level on record is 0.",
                 "eotest.numOutlyingGains": "Amplifiers whose gain on record is far from those of their detector.",

@@ -22,6 +22,7 @@ __all__ = ["CHANGES", "DEFECTS", "eotest_change_rows", "eotest_rows"]
 #: What is wrong in one record, by the metric that counts the amplifiers in which it is.
 DEFECTS: Mapping[str, Sequence[Kind]] = {
     "eotest.numPlaceholderGains": (Kind.PLACEHOLDER,),
+    "eotest.numCopiedGains": (Kind.COPIED,),
     "eotest.numUnmeasured": (Kind.UNMEASURED,),
     "eotest.numZeroSaturations": (Kind.ZERO_SATURATION,),
     "eotest.numOutlyingGains": (Kind.OUTLYING,),
@@ -57,8 +58,8 @@ def eotest_rows(amplifiers: pa.Table, instrument: str) -> pa.Table:
         place = place_of(row["detector"], row["detectorName"] or "", row["amplifier"])
         for name in known:
             value = row[name]
-            # An a00 of 0 is a measurement, a gain of 0 stands for none; and so does -1 of whatever is positive.
-            is_number = value is not None and (value > 0 or name == "a00") and math.isfinite(value)
+            # Columns are made of zeros, and failures written as -1: neither is a measurement.
+            is_number = value is not None and math.isfinite(value) and (value > 0 or (name == "a00" and value < 0))
             told = "" if is_number else f"the record says {value}"
             # What is on record is the number that is used: it has no sampling error.
             rows.mean(f"eotest.{name}", place, value if is_number else math.nan, 0.0, detail=told)
