@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, final
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from harness.metrics.ptc.curve import Curve
 
-__all__ = ["MIN_PAIRS", "Parameters", "Points", "exponential", "fit_points", "modelled", "robust_scale"]
+__all__ = ["MIN_PAIRS", "Parameters", "Points", "exponential", "fit_points", "modelled", "put_rows", "robust_scale"]
 
 MIN_PAIRS = 4
 """Three parameters, and one pair more to tell whether they fit."""
@@ -62,6 +62,10 @@ class Points:
         n_pixels[~known] = 2
         return cls(mean, variance, np.sqrt(2 / n_pixels), np.arange(shape[1]) < counts[:, None], known)
 
+    def rows(self, rows: NDArray[np.bool_]) -> Points:
+        """Return some of the amplifiers."""
+        return replace(self, **{item.name: getattr(self, item.name)[rows] for item in fields(self)})
+
     @property
     def counts(self) -> NDArray[np.intp]:
         """Pairs in each row."""
@@ -84,6 +88,16 @@ class Parameters:
         size = np.sqrt(np.einsum("aii->ai", normal))
         size = size[:, :, None] * size[:, None, :]
         return np.where(self.determined[:, None, None], np.linalg.inv(normal / size) / size, np.nan)
+
+
+def put_rows(target: Any, rows: NDArray[np.bool_], source: Any) -> None:
+    """Put results of some amplifiers, a dataclass of arrays, in the place of those in `target`."""
+    for item in fields(target):
+        here, there = getattr(target, item.name), getattr(source, item.name)
+        if isinstance(here, np.ndarray):
+            here[rows] = there
+        else:
+            put_rows(here, rows, there)
 
 
 def exponential(u: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

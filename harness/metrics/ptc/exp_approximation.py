@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, Self, final
 
 import numpy as np
 
-from harness.metrics.ptc._exp_batch import MIN_PAIRS, Parameters, Points, exponential, fit_points, modelled
+from harness.metrics.ptc._exp_batch import MIN_PAIRS, Parameters, Points, exponential, fit_points, modelled, put_rows
 from harness.metrics.ptc._scatter import estimated_scatter
 from harness.metrics.ptc.fit import Fit
 from harness.metrics.ptc.turnoff import REJECTED_BEYOND, Turnoffs
@@ -78,8 +78,19 @@ def _fit_block(curves: Sequence[Curve]) -> list[Fit]:
     measured = [curve.measured for curve in curves]
     points = Points.of(curves, measured)
     turnoffs = Turnoffs.of(points)
-    points, chosen, fitted = _fit_within_reach(points, turnoffs)
-    reduced = _reduced_chi2(points, chosen, fitted)
+    reach = _reach(points, turnoffs)
+    # Estimated errors are multiplied by what there is, not by a scale.
+    points = replace(points, sigma=np.where(points.known, 1, turnoffs.scale)[:, None] * points.sigma)
+    settled = _Settled.of(
+        points,
+        reach,
+        turnoffs.below & reach,
+        turnoffs.parameters.values,
+        scale=np.where(points.known, turnoffs.scale, 1),
+        rounds=_MAX_ROUNDS,
+    )
+    points, chosen, fitted = replace(points, sigma=settled.sigma), settled.chosen, settled.fitted
+    reduced = _reduced_chi2(points, chosen, fitted.values)
     covariance = fitted.covariance() * (_scale(points, reduced) ** 2)[:, None, None]
     reasons = _reasons(points, turnoffs.below, fitted, covariance)
     arrays = _numbers(fitted.values, covariance) | {
@@ -103,28 +114,44 @@ def _fit_block(curves: Sequence[Curve]) -> list[Fit]:
     return fits
 
 
-def _fit_within_reach(points: Points, turnoffs: Turnoffs) -> tuple[Points, NDArray[np.bool_], Parameters]:
-    """Fit what the approximation holds for; return the pairs with their errors, those used, and the parameters."""
-    reach = _reach(points, turnoffs)
-    chosen, fitted, scale = turnoffs.below & reach, turnoffs.parameters, turnoffs.scale
-    # Estimated errors are multiplied by what there is, not by a scale.
-    points = replace(points, sigma=np.where(points.known, 1, scale)[:, None] * points.sigma)
-    scale = np.where(points.known, scale, 1)
-    unknown = ~points.known
-    for _ in range(_MAX_ROUNDS):
-        fitted = fit_points(points, chosen, fitted.values)
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class _Settled:
+    """The errors of the pairs, the pairs that are used, and the fit to them."""
+
+    sigma: NDArray[np.float64]
+    chosen: NDArray[np.bool_]
+    fitted: Parameters
+
+    @classmethod
+    def of(
+        cls,
+        points: Points,
+        reach: NDArray[np.bool_],
+        chosen: NDArray[np.bool_],
+        start: NDArray[np.float64],
+        *,
+        scale: NDArray[np.float64],
+        rounds: int,
+    ) -> Self:
+        """Fit, estimate scatter, reject outliers, and go on with those rows alone where that has changed something."""
+        fitted = fit_points(points, chosen, start)
         expected = modelled(points, fitted.values)
         residual = points.variance - expected
-        sigma = points.sigma.copy()
+        found = cls(points.sigma.copy(), chosen, fitted)
+        sigma, unknown = points.sigma.copy(), ~points.known
         if unknown.any():
             sigma[unknown] = estimated_scatter(residual[unknown], expected[unknown], reach[unknown])
         kept = reach & (np.abs(residual / expected) <= REJECTED_BEYOND * scale[:, None] * sigma)
-        kept = np.where(fitted.converged[:, None], kept, chosen)
-        if (kept == chosen).all() and np.allclose(sigma, points.sigma, rtol=1e-3, atol=0):
-            break
-        chosen, points = kept, replace(points, sigma=sigma)
-        scale = _scale(points, _reduced_chi2(points, chosen, fitted))
-    return points, chosen, fitted
+        moving = (kept != chosen).any(axis=1) | (np.abs(sigma / points.sigma - 1) > 1e-3).any(axis=1)
+        moving &= fitted.converged
+        if rounds > 1 and moving.any():
+            rest = replace(points.rows(moving), sigma=sigma[moving])
+            values, kept = fitted.values[moving], kept[moving]
+            scale = _scale(rest, _reduced_chi2(rest, kept, values))
+            again = cls.of(rest, reach[moving], kept, values, scale=scale, rounds=rounds - 1)
+            put_rows(found, moving, again)
+        return found
 
 
 def _reach(points: Points, turnoffs: Turnoffs) -> NDArray[np.bool_]:
@@ -137,9 +164,9 @@ def _reach(points: Points, turnoffs: Turnoffs) -> NDArray[np.bool_]:
     return reach & points.present & (points.mean <= turnoffs.signal[:, None])
 
 
-def _reduced_chi2(points: Points, chosen: NDArray[np.bool_], fitted: Parameters) -> NDArray[np.float64]:
+def _reduced_chi2(points: Points, chosen: NDArray[np.bool_], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return χ² per degree of freedom in units of `Points.sigma`."""
-    pull = (points.variance / modelled(points, fitted.values) - 1) / points.sigma
+    pull = (points.variance / modelled(points, values) - 1) / points.sigma
     degrees = np.maximum(np.count_nonzero(chosen, axis=1) - 3, 1)
     return np.asarray(np.sum(np.where(chosen, pull, 0) ** 2, axis=1) / degrees)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self, final
 
 import numpy as np
 
-from harness.metrics.ptc._exp_batch import MIN_PAIRS, Parameters, Points, fit_points, modelled, robust_scale
+from harness.metrics.ptc._exp_batch import MIN_PAIRS, Parameters, Points, fit_points, modelled, put_rows, robust_scale
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,7 +87,7 @@ class Turnoffs:
     Attributes
     ----------
     signal, error : (n_amp,) float64
-        As in `Turnoff`; without meaning where fewer than three pairs are below.
+        As in `Turnoff`; without meaning where fewer than `MIN_PAIRS` pairs are below.
     below : (n_amp, n) bool
         Pairs up to the turnoff that are on the model.
     parameters
@@ -106,20 +106,22 @@ class Turnoffs:
     def of(cls, points: Points) -> Self:
         """Find them as `find_turnoff` does."""
         below = points.present & (np.arange(points.mean.shape[1]) <= _peak(points)[:, None])
-        start = None
-        for _ in range(_MAX_ROUNDS):
-            parameters = fit_points(points, below, start, tolerance=_TOLERANCE)
-            start = parameters.values
-            relative = points.variance / modelled(points, start) - 1
-            scale = robust_scale(points, relative, below)
-            top, kept = _cut(points, relative, points.sigma * scale[:, None])
-            # Without a fit nothing can be told.
-            kept = np.where(parameters.converged[:, None], kept, below)
-            if (kept == below).all():
-                break
-            below = kept
-        signal, error = _sampled(points, top)
-        return cls(signal, error, below, parameters, scale)
+        return cls._settled(points, below, None, _MAX_ROUNDS)
+
+    @classmethod
+    def _settled(cls, points: Points, below: NDArray[np.bool_], start: NDArray[np.float64] | None, rounds: int) -> Self:
+        """Fit, take pairs in and leave pairs out, and go on with those rows alone where that has changed them."""
+        parameters = fit_points(points, below, start, tolerance=_TOLERANCE)
+        relative = points.variance / modelled(points, parameters.values) - 1
+        scale = robust_scale(points, relative, below)
+        top, kept = _cut(points, relative, points.sigma * scale[:, None])
+        found = cls(*_sampled(points, top), below, parameters, scale)
+        # Without a fit nothing can be told.
+        moving = parameters.converged & (kept != below).any(axis=1)
+        if rounds > 1 and moving.any():
+            again = cls._settled(points.rows(moving), kept[moving], parameters.values[moving], rounds - 1)
+            put_rows(found, moving, again)
+        return found
 
 
 def _peak(points: Points) -> NDArray[np.intp]:
