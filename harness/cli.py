@@ -90,7 +90,7 @@ def main() -> None:
 
 @main.command()
 @_options(_RERUN, _REFERENCE, _WHERE, _SELF, _WORKERS, _FORMAT)
-@click.option("-v", "--verbose", is_flag=True, help="Show rule, estimate and baseline of what does not hold.")
+@click.option("-v", "--verbose", is_flag=True, help="Show what was shown of each, with rule, estimate and baseline.")
 @click.option("--checks", type=click.Path(exists=True, path_type=Path), help="Folder or file of checks to run.")
 @click.option("--inconclusive", type=click.Choice(["fail", "warn"]), default="fail", help="When data cannot decide.")
 @click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)

@@ -82,14 +82,14 @@ def verdict_listing(
 ) -> Listing:
     """Return verdicts as a listing, worst first.
 
-    Below it stands the sentence of each that does not hold (with its details, when ``verbose``), then what is known
+    Below it stands the sentence of each that does not hold (when ``verbose`` of each, with its details), then what is known
     of each rerun as a whole, then the notes and the count.
     """
     ordered = sorted(
         verdicts, key=lambda verdict: (_RANK.index(verdict.state), verdict.rerun, verdict.metric, verdict.place)
     )
     untold = [verdict for verdict in ordered if verdict.state is not VerdictState.PASS]
-    stories = [*_sentences(untold, verbose=verbose), *_contexts(untold)]
+    stories = [*_sentences(ordered if verbose else untold, verbose=verbose), *_contexts(untold)]
     columns = [
         Column("state", "verdict", style=lambda state: _STYLES[state]),
         Column("metric", "metric"),

@@ -75,6 +75,7 @@ def test_following_readme_gives_what_it_says(checkout, user_environment, tmp_pat
         place = f"README.md, line {block.line}"
         text = block.text.replace("/repo/main", str(tmp_path / "main"))
         if block.marker == "file":
+            (folder / block.argument).parent.mkdir(parents=True, exist_ok=True)
             (folder / block.argument).write_text(text, encoding="utf-8")
             continue
         if block.marker == "output":
