@@ -150,7 +150,7 @@ def measure(workers: int, fmt: Format, by: str, globs: tuple[str, ...], **asked:
     """Only measure, and print what was measured."""
     from harness.report.measured import measurement_listing
 
-    session = _session(**asked)
+    session = _session(baseline_optional=True, **asked)
     _measure(session, workers)
     dimensions = tuple(filter(None, (part.strip() for part in by.split(","))))
     _print(measurement_listing([session.measurements(ref) for ref in session.refs], dimensions, globs), fmt)
@@ -167,7 +167,7 @@ def diff(rerun: str, reference: str | None, workers: int, fmt: Format, **asked: 
     """
     from harness.report.difference import difference_listing
 
-    session = _session(reruns=(rerun,), reference=reference, **asked)
+    session = _session(reruns=(rerun,), reference=reference, baseline_optional=reference is not None, **asked)
     _measure(session, workers)
     _print(difference_listing(session), fmt)
 

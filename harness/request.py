@@ -38,6 +38,8 @@ class Request:
         Whether a comparison of a rerun with itself is meant.
     tolerate_inconclusive
         Whether what the data cannot decide is let through.
+    baseline_optional
+        Whether to go on without a baseline where there are several and nothing says which one is meant.
     """
 
     repo: str | None = None
@@ -49,6 +51,7 @@ class Request:
     good_flags: str | None = None
     self_test: bool = False
     tolerate_inconclusive: bool = False
+    baseline_optional: bool = False
 
     def as_options(self) -> list[str]:
         """Return the request as options of the pytest plugin."""

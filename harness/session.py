@@ -145,6 +145,8 @@ class Session:
         if named:
             return named.pop()
         files = sorted(self.baseline_folder.glob("*.json"))
+        if len(files) > 1 and self.request.baseline_optional:
+            return None
         if len(files) > 1:
             names = ", ".join(path.stem for path in files)
             raise UsageError(f"{self.baseline_folder} holds several baselines; say which with --dataset: {names}")

@@ -83,7 +83,7 @@ def _shapes() -> Iterator[Metric]:
             "a00FullCovariance",
             "1 / electron",
             "Brighter-fatter coefficient of the FULLCOVARIANCE fit.",
-            {"lags": MAX_LAG},
+            {"model": "FULLCOVARIANCE"} | _LAGS,
         ),
         ("turnoff", "adu", "Largest mean signal before the variance collapses.", {}),
         ("fullWell", "electron", "Turnoff times gain.", fit),
@@ -95,7 +95,7 @@ def _shapes() -> Iterator[Metric]:
 
 def _ladder() -> Iterator[Metric]:
     for name, doc in (
-        ("numPairs", "Pairs of flats, of each amplifier, that the fit used."),
+        ("numPairs", "Pairs of flats, of each amplifier, that were measured and lie below the turnoff."),
         ("numPairsPastTurnoff", "Pairs, of each amplifier, whose variance has collapsed."),
         (
             "numRejectedPairs",

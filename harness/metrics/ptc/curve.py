@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import TYPE_CHECKING, final
 
@@ -64,6 +64,8 @@ class Curve:
         Covariance of one image at each lag (serial, parallel) and its standard error, adu².
     status : (n,) object
         Why a pair was left out; an empty string where it was measured.
+    measured : (n,) bool
+        Pairs with a finite positive mean and a finite positive variance.
     """
 
     instrument: str
@@ -82,16 +84,22 @@ class Curve:
     status: NDArray[np.object_]
     covariance: NDArray[np.float64] | None = None
     covariance_error: NDArray[np.float64] | None = None
+    measured: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
         # The exposures break ties, so that any order of the same pairs is the same curve to the last bit.
         order = np.lexsort((self.exposures[:, 1], self.exposures[:, 0], self.mean))
         for item in fields(self):
+            if not item.init:
+                continue
             values = getattr(self, item.name)
             if isinstance(values, np.ndarray):
                 if len(values) != len(order):
                     raise ValueError(f"{item.name} has {len(values)} elements for {len(order)} pairs")
                 object.__setattr__(self, item.name, values[order])
+        with np.errstate(invalid="ignore"):
+            good = np.isfinite(self.mean) & np.isfinite(self.variance) & (self.mean > 0) & (self.variance > 0)
+        object.__setattr__(self, "measured", good & (self.status == ""))
 
     def __len__(self) -> int:
         return len(self.mean)
@@ -101,13 +109,6 @@ class Curve:
         """What people call the amplifier, such as ``R22_S11 C06``."""
         place = self.detector_name or ("" if self.detector is None else f"detector {self.detector}")
         return f"{place} {self.amplifier}".strip()
-
-    @property
-    def measured(self) -> NDArray[np.bool_]:
-        """Pairs with a finite positive mean and a finite positive variance."""
-        with np.errstate(invalid="ignore"):
-            good = np.isfinite(self.mean) & np.isfinite(self.variance) & (self.mean > 0) & (self.variance > 0)
-        return np.asarray(good & (self.status == ""))
 
     @property
     def variance_error(self) -> NDArray[np.float64]:

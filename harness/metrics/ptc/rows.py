@@ -127,7 +127,7 @@ class _Amplifier:
 
     def add_ladder(self) -> None:
         curve, fit = self._curve, self._fit
-        self._rows.count("ptc.numPairs", self._place, int(fit.used.sum()))
+        self._rows.count("ptc.numPairs", self._place, int(fit.below_turnoff(curve).sum()))
         past = curve.measured & (curve.mean > fit.turnoff)
         self._rows.count("ptc.numPairsPastTurnoff", self._place, int(past.sum()))
         reasons = [str(reason) for reason in curve.status if reason]
