@@ -172,8 +172,9 @@ class _Flat:
         if self.bias is not None:
             plane -= self.bias.plane(amplifier)
         saturated = segment[amplifier.data] >= _full_scale(segment.dtype)
-        plane[saturated] = np.nan
-        return plane, noise, int(np.count_nonzero(saturated))
+        if n_saturated := int(np.count_nonzero(saturated)):
+            plane[saturated] = np.nan
+        return plane, noise, n_saturated
 
 
 @contextmanager

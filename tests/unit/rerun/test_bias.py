@@ -93,6 +93,9 @@ def test_image_in_the_primary_header_unit(
 
 def test_image_of_another_size(tmp_path: Path, amplifiers: dict[str, Amplifier]) -> None:
     """Amplifiers that lie outside are named, with where they lie; those within can be cut."""
+    fits.writeto(tmp_path / "narrow.fits", np.zeros((2 * SMALL.rows, SMALL.columns), np.float32))
+    with pytest.raises(BrokenFileError, match=r"has 64x200 pixels, and amplifier C11 lies at \[128:65,1:100\]"):
+        read_bias(tmp_path / "narrow.fits").plane(amplifiers["C11"])
     fits.writeto(tmp_path / "bias.fits", np.zeros((SMALL.rows, 2 * SMALL.columns), np.float32))
     bias = read_bias(tmp_path / "bias.fits")
     assert bias.plane(amplifiers["C11"]).shape == (100, 64)
@@ -146,6 +149,16 @@ def test_segment_that_is_cut_off(
         bias.plane(amplifiers["C01"])
     with pytest.raises(BrokenFileError, match=r"has no amplifier C00 \(there are: C10, C11\); it is cut off, or"):
         bias.plane(amplifiers["C00"])
+
+
+def test_segment_of_unknown_geometry(
+    tmp_path: Path, planes: dict[str, NDArray[Any]], amplifiers: dict[str, Amplifier]
+) -> None:
+    """A header that makes no sense is told instead of a missing amplifier."""
+    path = write(tmp_path / "bias.fits", raw_frame(planes))
+    fits.setval(path, "DATASEC", value="[4:67]", ext=2)
+    with pytest.raises(BrokenFileError, match=r"^Segment11 in .* has DATASEC = '\[4:67\]'"):
+        read_bias(path).plane(amplifiers["C11"])
 
 
 @pytest.mark.parametrize("keep", [0, 100, 2880, 40_000])
