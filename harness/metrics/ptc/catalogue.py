@@ -83,7 +83,7 @@ def _shapes() -> Iterator[Metric]:
             "a00FullCovariance",
             "1 / electron",
             "Brighter-fatter coefficient of the FULLCOVARIANCE fit.",
-            {"model": "FULLCOVARIANCE"} | _LAGS,
+            {"model": "FULLCOVARIANCE", **_LAGS},
         ),
         ("turnoff", "adu", "Largest mean signal before the variance collapses.", {}),
         ("fullWell", "electron", "Turnoff times gain.", fit),
