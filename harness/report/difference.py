@@ -49,8 +49,18 @@ def difference_listing(session: Session) -> Listing:
         verdict = verification.as_baselined(quantity) if name in verification.expected else None
         row = _row(quantity, verification.other_side(quantity))
         rows.append({**row, "verdict": "" if verdict is None else str(verdict.state)})
-    notes = [] if verification.story is None else verification.story.lines()
+    notes = [
+        f"{name}: {measured[name].detail}"
+        for name in measured
+        if measured.catalogue[name].per == "amplifier" and _told(measured[name])
+    ]
+    notes += [] if verification.story is None else verification.story.lines()
     return Listing(session.describe(), _COLUMNS, rows, notes)
+
+
+def _told(quantity: Quantity) -> bool:
+    """Whether there is something that was counted, and that can be named."""
+    return quantity.metric.census and quantity.value > 0 and bool(quantity.detail)
 
 
 def _row(quantity: Quantity, reference: Any) -> dict[str, Any]:

@@ -34,7 +34,10 @@ def relative_change(change: float, base: float) -> str:
         return "0"
     if not math.isfinite(change):
         return number(change)
-    return f"{100 * change / abs(base):+.2f} %" if base else f"{change:+.6g}"
+    if not base:
+        return f"{change:+.6g}"
+    percent = 100 * change / abs(base)
+    return f"{percent:+.2f} %" if abs(percent) >= 0.005 else f"{percent:+.2g} %"
 
 
 @final
