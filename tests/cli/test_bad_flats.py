@@ -286,3 +286,25 @@ def test_curve_with_impossible_variances(run):
     assert answer.rows["ptc.numPairs"]["value"] == 20
     assert answer.rows["ptc.numAmplifiers"]["value"] == 2
     assert answer.rows["ptc.gain"]["value"] == pytest.approx(GAIN, rel=2e-3)
+
+
+@pytest.mark.slow
+def test_damaged_raws_in_a_butler_repository(run, repository, tmp_path):
+    """In a Butler repository, which lists raws without opening them, any damage costs no more than its pair."""
+    copy = tmp_path / "repository"
+    shutil.copytree(repository, copy)
+    raws = sorted((copy / "LSST-TS8/raw/5001").rglob("*.fits"))
+    raws[0].unlink()
+    raws[0].write_text("no such file\n")
+    cut_short(raws[2], 0.6)
+    raws[4].unlink()
+    answer = run("measure", "--repo", copy, "--rerun", "run_5001_v1", "--format", "json")
+    assert answer.complaints == []
+    assert answer.rows["ptc.numAmplifiers"]["value"] == 16
+    assert answer.rows["ptc.numUnreadableAmplifiers"]["value"] == 16
+    assert f"C10: {raws[0]} cannot be read as FITS (" in answer.rows["ptc.numUnreadableAmplifiers"]["detail"]
+    told = answer.rows["ptc.numRejectedPairs"]["detail"]
+    assert f" in {raws[2]} is cut off: " in told
+    assert str(raws[4]) in told
+    # Of 16 pairs, that of unequal times is of no use to any amplifier, two more are unreadable, and half of a third.
+    assert 16 * 3 < answer.rows["ptc.numRejectedPairs"]["value"] < 16 * 4

@@ -236,6 +236,15 @@ def test_order_of_listing_changes_nothing(tmp_path: Path) -> None:
         assert (found.surplus, found.problems) == (expected.surplus, expected.problems)
 
 
+def test_names_of_files_change_nothing(tmp_path: Path) -> None:
+    """Nor does what the files are called, which is the order they are found in."""
+    paths = write_flats(tmp_path, SHORT)
+    expected = str(curves_table(extract(tmp_path).curves).to_pylist())
+    for path in paths:
+        path.rename(path.with_name(f"flat_{int(path.stem[5:]) * 5 % 7}.fits"))
+    assert str(curves_table(extract(tmp_path).curves).to_pylist()) == expected
+
+
 def test_each_segment_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading is most of the work."""
     write_flats(tmp_path, SHORT)
