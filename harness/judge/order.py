@@ -47,7 +47,8 @@ def in_order(quantity: Quantity, against: str, orders: Mapping[str, Order]) -> V
         sentence = f"{name}: cannot tell whether amplifiers have changed places in {place}{more}: {why}"
     else:
         state = VerdictState.PASS
-        sentence = f"{name}: the amplifiers of {len(orders)} detectors stand in the order of {against}"
+        many = "" if len(orders) == 1 else "s"
+        sentence = f"{name}: the amplifiers of {len(orders)} detector{many} stand in the order of {against}"
     return Verdict(
         metric=name,
         rerun=quantity.rerun,
