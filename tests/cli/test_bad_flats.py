@@ -15,6 +15,9 @@ from flat_files import FULL_SCALE, GAIN, LADDER, LEVEL, SMALL, TOML, flat, write
 N_PAIRS = 6
 N_AMPLIFIERS = len(SMALL.names)
 
+#: `harness.metrics.ptc.rows` takes the median of the pixels of an amplifier without a measured pair.
+WARNS = pytest.mark.xfail(raises=RuntimeWarning, strict=True, reason="an amplifier without measured pairs warns")
+
 
 @pytest.fixture(scope="module")
 def good_flats(tmp_path_factory):
@@ -116,6 +119,7 @@ def test_saturated_pairs(flats):
     assert "only 0 of 6400 pixels are usable, and 100 are needed (6400 are saturated)" in told
 
 
+@WARNS
 def test_nothing_but_saturated_pairs(flats):
     """There is no gain, and each metric says why; that is not a fault of the command."""
     for number in range(2 * N_PAIRS):
@@ -257,6 +261,7 @@ def test_bias_that_is_cut_off(flats):
     )
 
 
+@WARNS
 def test_bias_without_an_amplifier(flats):
     """The others are measured."""
     path = with_bias(flats, names=("C10", "C01", "C00"))
@@ -266,8 +271,9 @@ def test_bias_without_an_amplifier(flats):
     assert f"C11: bias {path} has no amplifier C11" in answer.rows["ptc.numUnreadableAmplifiers"]["detail"]
 
 
-def test_curve_with_impossible_variances(run):
-    """Negative, zero and missing variances in somebody else's curve are no points of it."""
+@pytest.fixture
+def impossible_curve(run):
+    """Return the command line with somebody else's curves, one of which has four impossible pairs."""
     (run.folder / "flats").mkdir()
     (run.folder / "flats/rerun.toml").write_text('instrument = "LSSTCam"\n[curves]\nfiles = ["curve.csv"]\n')
     rows = ["detectorName,amplifier,mean,variance,nPixels"]
@@ -282,10 +288,21 @@ def test_curve_with_impossible_variances(run):
             means[9] = 0
         rows += [f"R22_S11,{name},{mean},{variance},1000000" for mean, variance in zip(means, variances, strict=True)]
     (run.folder / "flats/curve.csv").write_text("\n".join(rows) + "\n")
-    answer = measure(run)
+    return run
+
+
+def test_curve_with_impossible_variances(impossible_curve):
+    """Negative, zero and missing variances, and a signal of zero, are no points of a curve."""
+    answer = measure(impossible_curve)
     assert answer.rows["ptc.numPairs"]["value"] == 20
     assert answer.rows["ptc.numAmplifiers"]["value"] == 2
     assert answer.rows["ptc.gain"]["value"] == pytest.approx(GAIN, rel=2e-3)
+
+
+@pytest.mark.xfail(raises=AssertionError, strict=True, reason="only pairs with a status are counted as left out")
+def test_impossible_variances_are_counted(impossible_curve):
+    """What is left out is told."""
+    assert measure(impossible_curve).rows["ptc.numRejectedPairs"]["value"] == 4
 
 
 @pytest.mark.slow
