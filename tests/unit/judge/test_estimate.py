@@ -222,3 +222,44 @@ def test_share_without_a_single_value_is_not_comparable(quantity):
     """No visit with a value on both sides gives no share."""
     with pytest.raises(NotComparableError, match="no visit has a value"):
         share(quantity([0, 1], [0, 1], unit=""), quantity([1, 0], [1, 0], unit=""), np.less)
+
+
+def _gain(quantity, values, sample, name="ptc.gain", **rest):
+    n = len(values)
+    samples = None if sample is None else np.array([sample] * n, object)
+    return quantity(
+        values, [1] * n, name=name, unit="electron/adu", uncertainty=np.full(n, 0.03), samples=samples, **rest
+    )
+
+
+def test_the_same_exposures_share_their_noise(quantity):
+    """Processed twice, the same flats give a change that is the processing's alone: its interval is a point."""
+    estimate = change(_gain(quantity, [1.62], "flats"), _gain(quantity, [1.50], "flats"))
+    assert (estimate.interval.low, estimate.interval.high) == (pytest.approx(0.12), pytest.approx(0.12))
+    assert (estimate.uncertainty, estimate.method) == (0, "the same exposures on both sides")
+    assert ratio(_gain(quantity, [1.62], "flats"), _gain(quantity, [1.50], "flats")).interval.low == pytest.approx(0.08)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "name"),
+    [
+        ("flats", "other flats", "ptc.gain"),
+        ("", "", "ptc.gain"),
+        (None, None, "ptc.gain"),
+        ("flats", None, "ptc.gain"),
+        (None, "flats", "ptc.gain"),
+        ("flats", "flats", "ptc.gainSlope"),
+    ],
+)
+def test_other_exposures_or_another_metric_have_noise_of_their_own(quantity, ours, theirs, name):
+    """Unless exposures are known to be the same and the estimate is, both stated uncertainties count."""
+    estimate = change(_gain(quantity, [1.62], ours), _gain(quantity, [1.50], theirs, name), 0.95)
+    assert estimate.uncertainty == pytest.approx(0.03 * math.sqrt(2))
+    assert estimate.interval.low < 0.12 < estimate.interval.high
+
+
+def test_scatter_of_amplifiers_is_not_that_of_their_exposures(quantity):
+    """Over several amplifiers the change is resampled, whatever they share."""
+    estimate = change(_gain(quantity, [1.62, 1.55, 1.7], "flats"), _gain(quantity, [1.5] * 3, "flats"))
+    assert estimate.method.endswith("resampled")
+    assert estimate.uncertainty > 0

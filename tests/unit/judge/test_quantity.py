@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from harness.judge import WHOLE_RERUN
+from harness.judge.quantity import amplifier_units
 from harness.model import DataId
 
 
@@ -99,3 +100,62 @@ def test_shifted_or_duplicate_rows_are_refused(quantity, arguments, words):
     """Units that are unsorted, duplicate or of another length than the values never become a quantity."""
     with pytest.raises(ValueError, match=words):
         quantity([1, 2], **arguments)
+
+
+def _gains(quantity, values, errors=None, **rest):
+    uncertainty = None if errors is None else np.array(errors, float)
+    ones = np.ones(len(values))
+    return quantity(values, ones, name="ptc.gain", unit="electron / adu", uncertainty=uncertainty, **rest)
+
+
+def test_amplifiers_have_the_same_number_in_every_rerun():
+    """A unit is made of detector and name alone, whatever other amplifiers there are and in whichever order."""
+    names = [f"C{i}{j}" for i in (0, 1) for j in range(8)]
+    detectors = np.repeat(np.array([WHOLE_RERUN, 0, 1, 94, 204], np.int64), 16)
+    everything = amplifier_units(detectors, np.array(names * 5, object))
+    assert len(set(everything.tolist())) == 80
+    assert everything.dtype == np.int64
+    some = np.array([70, 3, 41])
+    np.testing.assert_array_equal(amplifier_units(detectors[some], np.array(names * 5, object)[some]), everything[some])
+    assert amplifier_units(np.empty(0, np.int64), np.empty(0, object)).size == 0
+
+
+def test_amplifiers_of_a_detector_follow_each_other():
+    """Units are ordered by detector first, and none is taken for a whole rerun."""
+    names = np.array(["C17", "C00"], object)
+    units = [amplifier_units(np.full(2, detector), names) for detector in (WHOLE_RERUN, 0, 1)]
+    assert units[0].max() < units[1].min()
+    assert units[1].max() < units[2].min()
+    assert units[0].min() > WHOLE_RERUN
+
+
+def test_freed_of_its_predicted_offset(quantity):
+    """Each unit is divided by its own 1 + offset, found by its number, and the error holds that of the offset."""
+    offset = _gains(quantity, [0.5, 0.1, -0.2], [0.0, 0.03, 0.0], units=[1, 2, 4])
+    freed = _gains(quantity, [1.1, 0.8], [0.02, 0.0], units=[2, 4]).without(offset)
+    np.testing.assert_allclose(freed.numerator, [1.0, 1.0])
+    np.testing.assert_array_equal(freed.denominator, [1, 1])
+    # f = x / (1 + o): (df)² = (dx / (1 + o))² + (x do / (1 + o)²)²
+    np.testing.assert_allclose(freed.uncertainty, [math.hypot(0.02 / 1.1, 1.1 * 0.03 / 1.1**2), 0.0])
+
+
+def test_offset_that_is_missing_leaves_no_value(quantity):
+    """A unit without its offset is NaN, not the value with the offset still in it; the reason is the offset's."""
+    offset = _gains(quantity, [0.1], units=[2])
+    freed = _gains(quantity, [1.1, 1.1, 1.1], units=[1, 2, 3]).without(offset)
+    np.testing.assert_allclose(freed.numerator, [math.nan, 1.0, math.nan])
+    assert freed.uncertainty is None
+    nothing = _gains(quantity, [], detail="lamp mismatch is unknown")
+    freed = _gains(quantity, [1.1], [0.1], units=[1]).without(nothing)
+    assert math.isnan(freed.value)
+    assert freed.why_unmeasured == "lamp mismatch is unknown"
+
+
+def test_samples_go_with_their_units(quantity):
+    """A single amplifier's measurement names its exposures; that of several does not, as each has its own."""
+    several = _gains(quantity, [1.5, 1.6], [0.1, 0.1], units=[1, 2], samples=np.array(["a", "b"], object))
+    assert several.measurement().sample == ""
+    assert several.over(np.array([2])).measurement().sample == "b"
+    assert _gains(quantity, [1.5]).measurement().sample == ""
+    with pytest.raises(ValueError, match="shape"):
+        _gains(quantity, [1.5, 1.6], samples=np.array(["a"], object))
