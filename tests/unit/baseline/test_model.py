@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
-from harness.baseline.model import Above, AgreesWith, Below, Closes, Unchanged, Within
+from harness.baseline.files import canonical_bytes, parse_baseline
+from harness.baseline.model import (
+    Above,
+    AgreesWith,
+    AmplifierValue,
+    Below,
+    Closes,
+    Unchanged,
+    Within,
+    amplifier_key,
+    amplifier_of,
+)
+from harness.model import DataId
 
 
 def test_tolerance_is_the_larger_of_the_two():
@@ -67,3 +81,50 @@ def test_models_are_frozen_and_copies_are_validated(baseline, entry):
         baseline.dataset = "other"
     with pytest.raises(ValidationError, match="not among its acceptances"):
         baseline.replaced(metrics={"dia.a": entry(accepted="gone")})
+
+
+@pytest.mark.parametrize(
+    ("data_id", "key", "place"),
+    [
+        (DataId(detector=94, amplifier="C06"), "94-C06", (94, "C06")),
+        (DataId(amplifier="C06", detector=0), "0-C06", (0, "C06")),
+        (DataId(amplifier="R22_S11_C06"), "R22_S11_C06", (None, "R22_S11_C06")),
+        (DataId(amplifier="ccd-3_C06"), "ccd-3_C06", (None, "ccd-3_C06")),
+        (DataId(detector=94, amplifier="left-top"), "94-left-top", (94, "left-top")),
+    ],
+)
+def test_amplifiers_are_found_again_by_their_key(data_id, key, place):
+    """A key holds detector and amplifier, in this order, and gives them back, whatever dashes names have."""
+    assert amplifier_key(data_id) == key
+    assert amplifier_of(key) == place
+
+
+def test_entry_keeps_its_amplifiers(baseline, entry):
+    """Values, errors and exposures of single amplifiers survive the way into the file and back."""
+    amplifiers = {
+        "94-C06": AmplifierValue(value=1.5, uncertainty=0.002, sample="a1"),
+        "94-C07": AmplifierValue(value=1.6, uncertainty=0.0),
+    }
+    written = baseline.replaced(metrics={"ptc.gain": entry(1.55, amplifiers=amplifiers)})
+    assert (
+        dict(parse_baseline(canonical_bytes(written), Path("hits.json")).metrics["ptc.gain"].amplifiers) == amplifiers
+    )
+
+
+def test_entry_without_amplifiers_does_not_mention_them(baseline, entry):
+    """Entries of what amplifiers do not have are written as before there were any, and read without."""
+    text = canonical_bytes(baseline).decode()
+    assert "amplifiers" not in text
+    assert parse_baseline(text.encode(), Path("hits.json")) == baseline
+    amplifiers = {"94-C06": AmplifierValue(value=1.5, uncertainty=0.002)}
+    mixed = baseline.replaced(metrics={**baseline.metrics, "ptc.gain": entry(1.5, amplifiers=amplifiers)})
+    assert canonical_bytes(mixed).decode().count("amplifiers") == 1
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"value": 1.5}, {"value": 1.5, "uncertainty": -0.1}, {"value": float("nan"), "uncertainty": 0.1}]
+)
+def test_half_an_amplifier_is_refused(entry, wrong):
+    """What is kept of an amplifier has a value and an error of at least 0, both finite."""
+    with pytest.raises(ValidationError):
+        entry(1.5, amplifiers={"94-C06": wrong})

@@ -6,10 +6,10 @@ import math
 
 import pytest
 
-from harness.baseline.model import Baseline, Unchanged, Within
+from harness.baseline.model import AgreesWith, AmplifierValue, Baseline, Unchanged, Within
 from harness.baseline.plan import Category, expectation_of, plan_acceptance
 from harness.errors import UsageError
-from harness.model import Verdict, VerdictState
+from harness.model import DataId, Verdict, VerdictState
 
 RULE = Unchanged(rtol=0.02, atol=0.0)
 
@@ -225,9 +225,61 @@ def test_expectation_of_numbers():
         {"low": 1.0},
         {"low": 2.0, "high": 1.0},
         {"rtol": 0.1, "low": 0.0, "high": 1.0},
+        {"agrees_with": "eotest.ptcGain"},
+        {"agrees_with": "eotest.ptcGain", "rtol": -0.1},
+        {"agrees_with": "eotest.ptcGain", "rtol": math.nan},
+        {"agrees_with": "eotest.ptcGain", "rtol": math.inf},
+        {"agrees_with": "eotest.ptcGain", "atol": 0.1},
+        {"agrees_with": "eotest.ptcGain", "rtol": 0.1, "atol": 0.1},
+        {"agrees_with": "eotest.ptcGain", "rtol": 0.1, "low": 0.0},
     ],
 )
 def test_contradictory_numbers_are_refused(numbers):
     """Numbers that stand for no rule are refused by the names of their options."""
     with pytest.raises(UsageError, match=r"--rtol|--low"):
         expectation_of(**numbers)
+
+
+def test_agreement_with_another_estimate():
+    """The tolerance is then that of the ratio; none at all is a tolerance of 0."""
+    assert expectation_of(agrees_with="eotest.ptcGain", rtol=0.01) == AgreesWith(metric="eotest.ptcGain", rtol=0.01)
+    assert expectation_of(agrees_with="eotest.ptcGain", rtol=0.0) == AgreesWith(metric="eotest.ptcGain", rtol=0.0)
+
+
+@pytest.fixture
+def gain(measured):
+    """Return a function that makes a gain with its amplifiers: value and error of each."""
+
+    def make(**amplifiers):
+        parts = tuple(
+            measured("ptc.gain", *numbers, data_id=DataId(detector=94, amplifier=name), sample=f"flats of {name}")
+            for name, numbers in amplifiers.items()
+        )
+        return measured("ptc.gain", 1.55, 0.05, parts=parts)
+
+    return make
+
+
+def _accepted(baseline, measurement, **more):
+    plan = plan_acceptance(baseline, {"ptc.gain": measurement}, globs=["ptc.gain"], expectation=RULE, **more)
+    return plan.changes[0].entry("next") if plan.changes else None
+
+
+def test_amplifiers_are_accepted_with_their_mean(baseline, gain):
+    """Each keeps its value, its error and its exposures; one without either could not be compared and is left out."""
+    entry = _accepted(baseline, gain(C06=(1.5, 0.002), C07=(1.6, 0.0), C00=(math.nan, 0.1), C01=(1.5, math.nan)))
+    assert dict(entry.amplifiers) == {
+        "94-C06": AmplifierValue(value=1.5, uncertainty=0.002, sample="flats of C06"),
+        "94-C07": AmplifierValue(value=1.6, uncertainty=0.0, sample="flats of C07"),
+    }
+
+
+def test_amplifiers_that_change_places_are_a_change(baseline, gain):
+    """The mean is the same, the entry is not."""
+    entry = _accepted(baseline, gain(C06=(1.5, 0.002), C07=(1.6, 0.002)))
+    known = baseline.replaced(
+        metrics={"ptc.gain": entry.replaced(accepted="first", original=baseline.metrics["dia.a"].original)}
+    )
+    assert _accepted(known, gain(C06=(1.5, 0.002), C07=(1.6, 0.002))) is None
+    swapped = _accepted(known, gain(C06=(1.6, 0.002), C07=(1.5, 0.002)))
+    assert swapped.amplifiers["94-C06"].value == 1.6

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from harness.errors import BrokenFileError
-from harness.measure.store import MANIFEST_FORMAT, Manifest, MeasurementStore
+from harness.measure.store import MANIFEST_FORMAT, Manifest, MeasurementStore, table_filename
 from harness.metrics.rows import rows_schema
 from harness.rerun.protocol import RerunRef
 
@@ -97,3 +97,44 @@ def test_a_damaged_manifest_is_named(store, damage, words):
     path.write_text(damage(path.read_text()))
     with pytest.raises(BrokenFileError, match=words):
         store.read_manifest(folder, SETTINGS)
+
+
+def test_tables_are_kept_beside_their_shard(store):
+    """Further tables bear the shard's name and their own; those of shards without one are passed over."""
+    folder = store.folder(REF, "own")
+    for shard, amplifiers in (("a.parquet", ["C00", "C01"]), ("c.parquet", ["C17"])):
+        assert table_filename(shard, "curves") == f"{shard[0]}.curves.parquet"
+        store.write_shard(folder, table_filename(shard, "curves"), pa.table({"amplifier": amplifiers}), {})
+        store.write_shard(folder, shard, _rows(1), {"tables": ["curves"]})
+    store.write_shard(folder, "b.parquet", _rows(2), {"tables": []})
+    store.write_shard(folder, "d.parquet", _rows(3), {"kind": "of an older version"})
+    shards = ("a.parquet", "b.parquet", "c.parquet", "d.parquet")
+    assert [table["amplifier"].to_pylist() for table in store.read_tables(folder, shards, "curves")] == [
+        ["C00", "C01"],
+        ["C17"],
+    ]
+    assert store.read_tables(folder, shards, "images") == []
+    assert store.read_tables(folder, ("c.parquet",), "curves")[0]["amplifier"].to_pylist() == ["C17"]
+
+
+def test_a_missing_table_is_named(store):
+    """A table that its shard promises and that is gone is no empty list."""
+    folder = store.folder(REF, "own")
+    store.write_shard(folder, "a.parquet", _rows(1), {"tables": ["curves"]})
+    with pytest.raises(BrokenFileError, match=r"a\.curves\.parquet cannot be read .*; delete it and measure again"):
+        store.read_tables(folder, ("a.parquet",), "curves")
+
+
+@pytest.mark.parametrize("has_other_fields", [False, True])
+def test_what_an_older_version_measured_is_measured_anew(store, has_other_fields):
+    """An older format is no damage, whichever fields it had: it counts as not measured, and is replaced."""
+    folder = store.folder(REF, "dia")
+    store.write_manifest(folder, _manifest())
+    (path,) = folder.glob("*.json")
+    old = {**json.loads(path.read_text()), "format": MANIFEST_FORMAT - 1}
+    if has_other_fields:
+        del old["families"]
+    path.write_text(json.dumps(old))
+    assert store.read_manifest(folder, SETTINGS) is None
+    store.write_manifest(folder, _manifest())
+    assert store.read_manifest(folder, SETTINGS) == _manifest()
