@@ -263,3 +263,13 @@ def test_each_detector_has_an_order_of_its_own():
     assert verdict.state == "FAIL"
     assert (verdict.estimate, verdict.n_units) == (2, 3)
     assert " R22_S11, detector 95 C00..C07 hold " in verdict.sentence
+
+
+def test_verdict_says_whose_values_an_amplifier_holds():
+    """Shifted by one, each holds what the next one had, and not the other way round."""
+    by_name = sorted(NAMES)
+    shifted = {name: GAINS[by_name[i - 15]] for i, name in enumerate(by_name)}
+    sentence = _order(_measured(ptc_gain=_noisy(shifted)), _measured("old")).sentence
+    assert sentence.endswith(
+        "C00..C06 hold the values of C01..C07, C07 those of C10, C10..C16 those of C11..C17, C17 those of C00"
+    )
