@@ -13,7 +13,7 @@ from harness.baseline.files import canonical_bytes
 from harness.baseline.model import Acceptance, Baseline, Entry, Original, Unchanged, Within
 from harness.measure.catalogue import all_metrics
 from harness.measure.run import OWN
-from harness.measure.store import Manifest, MeasurementStore
+from harness.measure.store import Manifest, MeasurementStore, table_filename
 from harness.metrics.flag_sets import PIXEL_FLAGS
 from harness.metrics.rows import rows_schema
 from harness.metrics.settings import Settings
@@ -75,6 +75,32 @@ class Survey:
             harness="0.1.0",
             datasets={"table": inputs or rerun},
             families=("dia",),
+        )
+        self.store.write_manifest(folder, manifest)
+
+    def measure_amplifiers(self, rerun, places, *, metric="ptc.gain", families=("ptc",), curves=None):
+        """Write a rerun of which one metric was measured, by (detector, amplifier); ``curves`` is a further table."""
+        row = {"metric": metric, "instrument": "LSSTCam", "denominator": 1.0, "uncertainty": 0.001}
+        rows = [
+            row | {"detector": detector, "amplifier": name, "numerator": value}
+            for (detector, name), value in places.items()
+        ]
+        folder = self.store.folder(RerunRef(self.repo, rerun), OWN)
+        if curves is not None:
+            self.store.write_shard(folder, table_filename("flats.parquet", "curves"), curves, {})
+        note = {"kind": "flats", "tables": [] if curves is None else ["curves"]}
+        self.store.write_shard(folder, "flats.parquet", pa.Table.from_pylist(rows, schema=rows_schema()), note)
+        manifest = Manifest(
+            rerun=rerun,
+            source=f"{self.repo}:{rerun}",
+            suite=OWN,
+            settings=asdict(self.settings),
+            shards=("flats.parquet",),
+            inputs=rerun,
+            content="",
+            harness="0.1.0",
+            datasets={"raw": rerun},
+            families=families,
         )
         self.store.write_manifest(folder, manifest)
 

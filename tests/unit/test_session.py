@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from measured_survey import Survey
 
-from harness.embedded import EMBEDDED_DATASET
+from harness.embedded import EMBEDDED_DATASET, EMBEDDED_DATASETS, EMBEDDED_RERUNS
 from harness.errors import SelfComparisonError, UsageError
-from harness.model import VerdictState, digest_of
+from harness.model import DataId, VerdictState, digest_of
 from harness.request import Request
 from harness.rerun.protocol import RerunRef
 from harness.session import Session
@@ -31,6 +32,13 @@ def repo(tmp_path, monkeypatch):
     here.mkdir()
     monkeypatch.chdir(here)
     return folder
+
+
+@pytest.fixture
+def unbuilt(tmp_path, monkeypatch):
+    """Stand in an empty folder for the embedded repository: names are known without it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("harness.embedded.embedded_repository", lambda progress=None: tmp_path / "embedded")
 
 
 def _session(repo, *reruns, **request):
@@ -136,6 +144,23 @@ class TestDataset:
         assert session.baseline_folder == shipped("baselines")
         _baselines(EMBEDDED_DATASET)
         assert Session(Request()).baseline_folder == Path("baselines")
+
+    @pytest.mark.usefixtures("unbuilt")
+    @pytest.mark.parametrize("dataset", EMBEDDED_DATASETS)
+    def test_embedded_rerun_knows_its_dataset(self, dataset):
+        """Each rerun of the embedded repository is held against the baseline of its own kind of data."""
+        for name in EMBEDDED_DATASETS[dataset]:
+            assert Session(Request(reruns=(name,))).dataset == dataset
+        assert Session(Request(reruns=("mine=/elsewhere",))).dataset == EMBEDDED_DATASET
+
+    @pytest.mark.usefixtures("unbuilt")
+    def test_embedded_dataset_knows_its_newest_rerun(self):
+        """``--dataset`` alone is enough to say what is meant; a name of one's own means the survey."""
+        for dataset, reruns in EMBEDDED_DATASETS.items():
+            assert [ref.name for ref in Session(Request(dataset=dataset)).refs] == [reruns[-1]]
+        mine = Session(Request(dataset="mine"))
+        assert [ref.name for ref in mine.refs] == [EMBEDDED_RERUNS[-1]]
+        assert mine.dataset == "mine"
 
 
 class TestReference:
@@ -253,6 +278,60 @@ def test_tolerated_states(survey, tolerate):
     tolerated = _measured(survey, tolerate_inconclusive=tolerate).tolerated
     assert (VerdictState.INCONCLUSIVE in tolerated) is tolerate
     assert tolerated - {VerdictState.INCONCLUSIVE} == {VerdictState.PASS, VerdictState.ACKNOWLEDGED}
+
+
+@pytest.fixture
+def sensor(tmp_path):
+    """Two measured reruns of amplifiers, of which each has one that the other has not; no baseline."""
+    survey = Survey(tmp_path)
+    survey.measure_amplifiers("run_1", {(94, "C06"): 1.5, (94, "C07"): 1.5})
+    survey.measure_amplifiers("run_2", {(94, "C07"): 1.5, (None, "R22_S11_C00"): 1.5}, curves=pa.table({"mean": [9.0]}))
+    return survey
+
+
+def _of_sensor(sensor, *reruns, reference=None):
+    return _measured(sensor, reruns=reruns, reference=reference, dataset="sensor")
+
+
+def test_amplifiers_are_those_of_both_sides(sensor):
+    """What the reference alone has is judged too: an amplifier that is gone must not go unnoticed."""
+    c06, c07, c00 = DataId(detector=94, amplifier="C06"), DataId(detector=94, amplifier="C07"), "R22_S11_C00"
+    assert _of_sensor(sensor, "run_1").amplifiers == [c06, c07]
+    both = _of_sensor(sensor, "run_2", reference="run_1").amplifiers
+    assert sorted(both, key=str) == sorted([c06, c07, DataId(amplifier=c00)], key=str)
+    assert len(_of_sensor(sensor, "run_1", "run_2").amplifiers) == 3
+
+
+def test_amplifiers_of_a_rerun_that_was_not_measured(sensor, survey):
+    """One without a name stands for them, so that a check runs and says so; a survey of the sky has none."""
+    assert _of_sensor(sensor, "run_3").amplifiers == [DataId()]
+    assert _measured(survey).amplifiers == []
+
+
+def test_group_applies_where_a_rerun_holds_its_input(sensor, survey):
+    """Flats have no DIA sources, nor the other way round; of what was not measured nobody knows."""
+    flats, unknown = _of_sensor(sensor, "run_1"), _of_sensor(sensor, "run_3")
+    assert flats.metrics_of("dia_sanity") == []
+    assert "ptc.gain" in flats.metrics_of("amplifier_gain")
+    assert _measured(survey).metrics_of("ptc_sanity") == []
+    assert unknown.metrics_of("dia_sanity")
+    assert unknown.metrics_of("amplifier_gain")
+
+
+def test_group_applies_where_a_baseline_expects_it(sensor):
+    """A rerun that lost its DIA sources is judged by what the baseline says of them."""
+    sensor.accept()
+    session = _measured(sensor, reruns=("run_1",), reference=None)
+    assert session.metrics_of("dia_count") == ["dia.numSources", "dia.numObjects"]
+    assert "ptc.numUnfitted" in session.metrics_of("ptc_sanity")
+    assert session.metrics_of("eotest_sanity") == []
+
+
+def test_further_tables_are_found_with_their_measurements(sensor):
+    """Curves were kept with one rerun, not with the other, and of a third there is nothing."""
+    session = _of_sensor(sensor, "run_1", "run_2", "run_3")
+    found = {ref.name: [table.to_pydict() for table in session.tables(ref, "curves")] for ref in session.refs}
+    assert found == {"run_1": [], "run_2": [{"mean": [9.0]}], "run_3": []}
 
 
 def test_request_survives_as_options():
