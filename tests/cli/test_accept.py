@@ -45,6 +45,23 @@ def test_counts_of_defects_need_no_tolerance(empty):
     assert (rule.kind, rule.low, rule.high) == ("within", 0, 0)
 
 
+def test_agreement_with_another_metric(empty):
+    """What is expected is then the ratio to the other metric of the same rerun, and not the value."""
+    arguments = ("dia.numSources", "--agrees-with", "dia.numGoodSources", "--rtol", 0.02)
+    answer = empty("accept", MAY, *arguments, *WHY)
+    assert answer.out.startswith("1 entry changed in baselines/hits2015.json")
+    entry = _entries(empty)["dia.numSources"]
+    assert str(entry.expectation) == "agrees with dia.numGoodSources within 2 %"
+    select = ("--checks", empty.folder / "checks", "--rerun", JUNE, "--reference", MAY)
+    (empty.folder / "checks").mkdir()
+    (empty.folder / "checks" / "test_mine.py").write_text(
+        "def test_it(rerun, expect):\n    expect(rerun['dia.numSources']).as_baselined()\n"
+    )
+    answer = empty("verify", *select, "--format=json", code=1)
+    assert answer.states == {"dia.numSources": "FAIL"}
+    assert answer.rows["dia.numSources"]["expectation"] == "agrees with dia.numGoodSources within 2 %"
+
+
 def test_accepted_change_passes_from_then_on(measured):
     """What failed is judged against the new value, and only the entries named have changed."""
     before = _entries(measured)
@@ -100,15 +117,20 @@ def test_entries_of_what_is_gone_are_removed_when_asked(measured):
         (["dia.numSources", "--low", 3], "--low and --high go together, the lower first"),
         (["dia.numSources", "--rtol", 0.1, "--low", 0, "--high", 9e9], "give one of the pairs"),
         (["dia.numSources", "--rtol", "nan"], "must be finite numbers"),
+        (["dia.numSources", "--agrees-with", "dia.numObjects"], "--agrees-with goes with --rtol"),
+        (["dia.numSources", "--agrees-with", "dia.numObjects", "--rtol", "nan"], "--agrees-with goes with --rtol"),
+        (["dia.numSources", "--agrees-with", "dia.numObjects", "--rtol", 0.1, "--atol", 1], "and with nothing else"),
+        (["dia.numSources", "--agrees-with", "dia.numObjects", "--low", 0, "--high", 1], "goes with --rtol"),
         (["churn.numLost", "--atol", 1], "churn.numLost"),
         (["dia.numSources", "--rtol", 0.1, "--dataset", "a/b"], "the new baseline 'a/b'"),
     ],
 )
 def test_refusals(empty, arguments, words):
     """What cannot be accepted is refused in one line, and no file is made."""
+    before = sorted(empty.baselines.iterdir())
     answer = empty("accept", MAY, *arguments, *WHY, code=2)
     assert words in answer.complaint
-    assert list(empty.baselines.iterdir()) == []
+    assert sorted(empty.baselines.iterdir()) == before
 
 
 def test_reason_is_required(empty):

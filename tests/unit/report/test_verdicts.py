@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -72,3 +73,40 @@ def test_open_bounds_at_zero_are_told_as_such(low, high, text):
     """An interval that ends beside zero is shown as "less than zero", not with the smallest number there is."""
     verdict = Verdict("a", "w", VerdictState.FAIL, "below", 1.0, "ct", "a", acceptable=Interval(low, high))
     assert verdict_listing([verdict], "title").rows[0]["allowed"] == text
+
+
+def _headings(*verdicts):
+    return [column.heading for column in verdict_listing(list(verdicts), "title").columns]
+
+
+def test_place_has_a_column_where_a_verdict_has_one():
+    """Verdicts of amplifiers say which one; those of whole reruns have no empty column."""
+    whole = fail("ptc.gain")
+    of_one = replace(whole, place="detector 94, amplifier C06")
+    assert "of" not in _headings(whole)
+    assert _headings(whole, of_one)[2:4] == ["rerun", "of"]
+    listing = verdict_listing([of_one, whole, replace(whole, place="detector 94, amplifier C00")], "title")
+    assert [row["place"] for row in listing.rows] == ["", "detector 94, amplifier C00", "detector 94, amplifier C06"]
+
+
+@pytest.mark.parametrize(
+    ("expectation", "value", "reference", "estimate", "change"),
+    [
+        ("unchanged within 2 %", 1.1, 1.0, 0.1, "+10.00 %"),
+        ("agrees with ptc.gain within 2 %", 1.1, 1.0, 0.012, "+1.20 %"),
+        ("agrees with ptc.gain within 2 %", 1.1, 1.0, 0.0, "0"),
+        ("agrees with ptc.gain within 2 %", 1.1, 1.0, math.nan, ""),
+        ("agrees with ptc.gain within 2 %", math.nan, 1.0, math.nan, ""),
+        ("unchanged within 2 %", 1.1, math.nan, math.nan, ""),
+        ("unchanged within 2", 3.0, 0.0, 3.0, "+3"),
+    ],
+)
+def test_change_of_an_agreement_is_what_is_left_unexplained(expectation, value, reference, estimate, change):
+    """Two estimates may differ by what is predicted; the change that counts is the rest of their ratio."""
+    verdict = Verdict(
+        *("a", "w", VerdictState.FAIL, expectation, value, "electron / adu", "a"),
+        reference=reference,
+        estimate=estimate,
+    )
+    (row,) = verdict_listing([verdict], "title").rows
+    assert row["change"] == change

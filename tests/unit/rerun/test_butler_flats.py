@@ -14,7 +14,7 @@ from astropy.time import Time, TimeDelta
 
 from harness.errors import BrokenFileError, UsageError
 from harness.rerun import open_ref
-from harness.rerun.butler import ButlerRerun
+from harness.rerun.butler import ButlerRerun, list_butler_reruns
 
 HERE = {"instrument": "TestCam"}
 NOON = Time("2021-12-06T12:00:00", scale="tai")
@@ -269,3 +269,27 @@ def test_a_file_that_is_not_the_eotests_own_is_named(root: Path) -> None:
     ingest(root, "eo", "eotest_results", {"detector": 1})
     with pytest.raises(BrokenFileError, match=r"eotest_results\.fits of .* has no table AMPLIFIER_RESULTS"):
         ButlerRerun(str(root), "eo").amplifiers()
+
+
+def test_collections_of_raws_are_reruns_where_there_are_no_tables(root: Path) -> None:
+    """Runs that hold raw images are listed, and chains of them; biases and EO-test results alone are no rerun."""
+    ingest(root, "raw/all", "raw", *ALL[:2])
+    ingest(root, "biases", "bias", {"detector": 1})
+    collect(root, "ptc", "raw/all", "biases")
+    collect(root, "ptc/again", "ptc")
+    collect(root, "calib", "biases")
+    assert sorted(list_butler_reruns(str(root))) == ["ptc", "ptc/again", "raw/all"]
+
+
+def test_raws_beside_tables_are_their_inputs(root: Path) -> None:
+    """Where a collection holds DIA sources, raw images are but what it was made from."""
+    from lsst.daf.butler import Butler, DatasetType
+
+    ingest(root, "raw/all", "raw", *ALL[:2])
+    with Butler.from_config(str(root), writeable=True) as butler:
+        made = DatasetType("diaSource", ("detector",), "NumpyArray", universe=butler.dimensions)
+        butler.registry.registerDatasetType(made)
+        assert list_butler_reruns(str(root)) == ["raw/all"]
+    ingest(root, "processed", "diaSource", {"detector": 1})
+    collect(root, "all", "processed", "raw/all")
+    assert sorted(list_butler_reruns(str(root))) == ["all", "processed"]
