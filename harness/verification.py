@@ -17,6 +17,7 @@ from harness.judge.acknowledge import acknowledged
 from harness.judge.quantity import WHOLE_RERUN, Quantity, amplifier_units
 from harness.judge.sentence import number, tell_more, with_unit
 from harness.measure.catalogue import DEFECT_GROUPS, PAIR_GROUPS
+from harness.metrics.ptc.amplifier_rows import BETWEEN
 from harness.metrics.ptc.places import detector_of
 from harness.model import Verdict, VerdictState
 
@@ -314,8 +315,8 @@ class Verification:
         if entry is not None:
             details.append(f"baseline   {_told(entry, self._acceptance(entry))}")
         if quantity.detail and verdict.state is not VerdictState.NOT_MEASURED:
-            told_per_amplifier = quantity.metric.per == "amplifier"
-            clauses = (_shortened(quantity.detail, "; ", 3) if told_per_amplifier else _shortened(quantity.detail),)
+            separated = (BETWEEN, 3) if quantity.metric.per == "amplifier" else (", ", 5)
+            clauses = (_shortened(quantity.detail, *separated),)
         if verdict.state is VerdictState.FAIL and quantity.metric.group in DEFECT_GROUPS:
             clauses += tuple(filter(None, [self._place(quantity)]))
         if self.story is not None and verdict.state in (VerdictState.FAIL, VerdictState.INCONCLUSIVE):
@@ -341,7 +342,7 @@ class Verification:
         return self._by_entry(self._rerun[name])
 
 
-def _shortened(names: str, between: str = ", ", limit: int = 5) -> str:
+def _shortened(names: str, between: str, limit: int) -> str:
     """Return the first few of a list of names, and how many more there are."""
     parts = names.split(between)
     return names if len(parts) <= limit else f"{between.join(parts[:limit])} and {len(parts) - limit} more"

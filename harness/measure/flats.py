@@ -45,13 +45,13 @@ class Extracted:
     curves
         One per amplifier that any flat has.
     surplus
-        Why flats belong to no pair.
+        Flats that belong to no pair: exposure in words, and why.
     problems
         Amplifiers that could not be read in some pair: detector, amplifier and reason, once for each amplifier.
     """
 
     curves: list[Curve]
-    surplus: list[str]
+    surplus: list[tuple[str, str]]
     problems: list[tuple[int, str, str]]
 
 
@@ -103,7 +103,7 @@ def extract_curves(flats: Flats, detector: int, instrument: str) -> Extracted:
     place = instrument, detector, pairs[0].first.detector_name
     return Extracted(
         [ladder.curve((*place, name), pairs) for name, ladder in ladders.items()],
-        [f"exposure {exposure.exposure}: {reason}" for exposure, reason in unpaired],
+        [(f"exposure {exposure.exposure}", reason) for exposure, reason in unpaired],
         [(detector, name, _first([*ladder.lost.values()])) for name, ladder in ladders.items() if ladder.lost],
     )
 

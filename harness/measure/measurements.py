@@ -9,6 +9,7 @@ import numpy as np
 from harness.errors import UsageError
 from harness.judge.quantity import WHOLE_RERUN, Quantity, amplifier_units
 from harness.measure.catalogue import OF_OTHER_TABLES
+from harness.metrics.ptc.amplifier_rows import BETWEEN
 from harness.model import DataId
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ class Measurements:
             units, (numerator, denominator) = _by_unit(rows["unit"], rows["numerator"], rows["denominator"])
             uncertainty = _stated_uncertainty(rows, denominator if metric.reduce == "ratio" else None)
             samples = _samples(rows)
-            detail = _detail(rows, name in self._by_metric, data_id)
+            between = BETWEEN if metric.per == "amplifier" else "; "
+            detail = _detail(rows, name in self._by_metric, data_id, between)
             if metric.reduce == "sum":
                 denominator = None
         inputs = digest = ""
@@ -253,7 +255,7 @@ def _samples(rows: dict[str, np.ndarray]) -> np.ndarray | None:
     return np.asarray(rows["sample"][first])
 
 
-def _detail(rows: Mapping[str, Any], measured: bool, data_id: DataId) -> str:
+def _detail(rows: Mapping[str, Any], measured: bool, data_id: DataId, between: str = "; ") -> str:
     """Return what the rows say beside their numbers: why one could not be measured, or which columns are meant."""
     if not measured:
         return "not measured: no task of this rerun gives it"
@@ -266,7 +268,7 @@ def _detail(rows: Mapping[str, Any], measured: bool, data_id: DataId) -> str:
         where = _place(rows, first)
         more = f", and {int(broken.sum()) - 1} more like it" if broken.sum() > 1 else ""
         return f"{rows['detail'][first]}{where}{more}"
-    return "; ".join(dict.fromkeys(rows["detail"][said].tolist()))
+    return between.join(dict.fromkeys(part for detail in rows["detail"][said] for part in detail.split(between)))
 
 
 def _place(rows: Mapping[str, Any], at: int) -> str:

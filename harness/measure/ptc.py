@@ -55,7 +55,7 @@ def _flats(task: Task, rerun: Rerun) -> Made:
         raise AssertionError("a task of flats comes from a rerun that has them")
     detector = int(task.partitions[0].refs[0])
     extracted = extract_curves(rerun.flats, detector, rerun.instrument)
-    surplus = [(detector, reason) for reason in extracted.surplus]
+    surplus = [(detector, *single) for single in extracted.surplus]
     rows = curve_rows(extracted.curves, rerun.instrument, surplus, extracted.problems)
     return Made(rows, tables={CURVES: curves_table(extracted.curves)})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from astropy.io import fits
 from harness.errors import BrokenFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -66,9 +67,6 @@ class RawFile:
     ----------
     path
         The file.
-    expected
-        Names of amplifiers that it should have, such as those of another exposure; one without an extension is a
-        problem.
 
     Raises
     ------
@@ -76,7 +74,7 @@ class RawFile:
         When the file is missing, not FITS, or without any segment.
     """
 
-    def __init__(self, path: Path, expected: Iterable[str] = ()) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self._amplifiers: dict[str, Amplifier] = {}
         self._problems: dict[str, str] = {}
@@ -91,10 +89,6 @@ class RawFile:
                 f"{self.path} has no amplifier: no extension is named Segment10 or alike; it is cut off, or no raw "
                 "file of this camera: fetch it again or leave it out"
             )
-        there = ", ".join(self._index)
-        for name in expected:
-            if name not in self._index:
-                self._problems[name] = f"{self.path} has no extension Segment{name[1:]} (there are: {there}); {_AGAIN}"
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +109,7 @@ class RawFile:
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """Why amplifiers cannot be read, by name: cut off, without geometry, twice there, or missing."""
+        """Why amplifiers cannot be read, by name: cut off, without geometry, or twice there."""
         return self._problems
 
     @cached_property
@@ -141,7 +135,8 @@ class RawFile:
         if name in self._problems:
             raise BrokenFileError(self._problems[name])
         if name not in self._index:
-            raise BrokenFileError(f"{self.path} has no amplifier {name} (there are: {', '.join(self._index)})")
+            there = ", ".join(self._index)
+            raise BrokenFileError(f"{self.path} has no amplifier {name} (there are: {there}); {_AGAIN}")
         try:
             with warnings.catch_warnings(action="ignore"):
                 return self._read(self._index[name])
@@ -178,7 +173,7 @@ class RawFile:
             return _native(hdu)
         from harness.rerun import rice  # compiled: not for whoever wants headers
 
-        if rice.can_decode(hdu.header):
+        if rice.can_decode(hdu.header) and not _is_compressed(self.path):
             return rice.decode(hdu.header, np.fromfile(self.path, np.uint8, hdu.size, offset=hdu.fileinfo()["datLoc"]))
         return _native(self._images[index])
 
@@ -201,7 +196,12 @@ def _open(path: Path) -> tuple[int, Any]:
     except Exception as fault:  # noqa: BLE001 - astropy raises of every kind on a damaged file
         reason = (str(fault).splitlines() or [type(fault).__name__])[0]
         raise BrokenFileError(f"{path} cannot be read as FITS ({reason}); {_AGAIN}") from None
-    return path.stat().st_size, hdus
+    return sys.maxsize if _is_compressed(path) else path.stat().st_size, hdus
+
+
+def _is_compressed(path: Path) -> bool:
+    """Whether a file is compressed as a whole, so that places in it are not places on the disk."""
+    return path.suffix in {".gz", ".bz2", ".xz"}
 
 
 def _native(hdu: Any) -> NDArray[Any]:

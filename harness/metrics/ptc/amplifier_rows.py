@@ -10,7 +10,10 @@ from harness.metrics.rows import rows_schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["AmplifierRows"]
+__all__ = ["BETWEEN", "AmplifierRows"]
+
+#: What stands between the details of several amplifiers or reasons, which are sentences with punctuation of their own.
+BETWEEN = " | "
 
 
 @final

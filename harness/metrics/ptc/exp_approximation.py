@@ -203,7 +203,7 @@ def _reasons(
     reasons = []
     for row, n in enumerate(points.counts):
         if n < MIN_PAIRS:
-            reasons.append(f"{n} measured pairs, and the fit needs {MIN_PAIRS}")
+            reasons.append(f"{n} measured pair{'' if n == 1 else 's'}, and the fit needs {MIN_PAIRS}")
         elif n_below[row] < MIN_PAIRS:
             reasons.append(f"{n_below[row]} of {n} measured pairs below the turnoff, and the fit needs {MIN_PAIRS}")
         elif not fitted.determined[row] or (fitted.converged[row] and not grows[row]):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from harness.metrics.ptc.amplifier_rows import AmplifierRows
+from harness.metrics.ptc.amplifier_rows import BETWEEN, AmplifierRows
 from harness.metrics.ptc.catalogue import ENOUGH_FOR_ALL_LAGS, FEW_LAGS
 from harness.metrics.ptc.curve import MAX_LAG
 from harness.metrics.ptc.exp_approximation import fit_exp_approximation
@@ -34,7 +34,7 @@ _OF_VARIANCE = ("gainSlope", "gainQuadratic")
 def curve_rows(
     curves: Sequence[Curve],
     instrument: str,
-    surplus: Iterable[tuple[int, str]] = (),
+    surplus: Iterable[tuple[int, str, str]] = (),
     problems: Iterable[tuple[int, str, str]] = (),
 ) -> pa.Table:
     """Fit curves and return every amplifier's metrics.
@@ -46,7 +46,7 @@ def curve_rows(
     instrument
         Name to put into the rows.
     surplus
-        Flats that belong to no pair: detector and reason.
+        Flats that belong to no pair: detector, exposure in words, and reason.
     problems
         Amplifiers that cannot be read: detector, amplifier and reason.
     """
@@ -58,11 +58,11 @@ def curve_rows(
         amplifier.add_estimates()
         amplifier.add_light()
         amplifier.add_ladder()
-    unpaired: dict[int | None, list[str]] = {curve.detector: [] for curve in curves}
-    for detector, reason in surplus:
-        unpaired.setdefault(detector, []).append(reason)
+    unpaired: dict[int | None, list[tuple[str, str]]] = {curve.detector: [] for curve in curves}
+    for detector, exposure, reason in surplus:
+        unpaired.setdefault(detector, []).append((exposure, reason))
     for number, told in unpaired.items():
-        rows.count("ptc.numUnpairedFlats", (number, None), len(told), _counted(told))
+        rows.count("ptc.numUnpairedFlats", (number, None), len(told), _told(told))
         rows.count("ptc.numUnreadableAmplifiers", (number, None), 0)
     for number, name, reason in problems:
         rows.count("ptc.numUnreadableAmplifiers", (number, name), 1, f"{name}: {reason}")
@@ -95,7 +95,8 @@ class _Amplifier:
     def add_covariance_fits(self) -> None:
         if self._curve.covariance is None:
             return
-        lags = MAX_LAG if np.nanmedian(self._curve.n_pixels) >= ENOUGH_FOR_ALL_LAGS else FEW_LAGS
+        n_pixels = self._curve.n_pixels[self._curve.measured]
+        lags = MAX_LAG if n_pixels.size and np.median(n_pixels) >= ENOUGH_FOR_ALL_LAGS else FEW_LAGS
         for name, with_b in (("gainFullCovariance", True), ("gainFullCovarianceNoB", False)):
             fit = fit_full_covariance(self._curve, self._fit, with_b=with_b, max_lag=lags).fit
             self._mean(f"ptc.{name}", fit.gain, fit.gain_error, fit.reason)
@@ -103,7 +104,8 @@ class _Amplifier:
                 self._mean("ptc.a00FullCovariance", fit.a00, fit.a00_error, fit.reason)
 
     def add_estimates(self) -> None:
-        without_pixels = not np.isfinite(self._curve.rhl).any()
+        good = self._curve.measured
+        without_pixels = bool(good.any()) and not np.isfinite(self._curve.rhl[good]).any()
         for estimate in estimate_gains(self._curve, self._fit):
             if without_pixels and estimate.name not in _OF_VARIANCE:
                 continue
@@ -130,8 +132,12 @@ class _Amplifier:
         self._rows.count("ptc.numPairs", self._place, int(fit.below_turnoff(curve).sum()))
         past = curve.measured & (curve.mean > fit.turnoff)
         self._rows.count("ptc.numPairsPastTurnoff", self._place, int(past.sum()))
-        reasons = [str(reason) for reason in curve.status if reason]
-        self._rows.count("ptc.numRejectedPairs", self._place, len(reasons), _counted(reasons))
+        left_out = [
+            (f"exposures {first} and {second}", str(curve.status[at]) or "mean or variance is not positive")
+            for at, (first, second) in enumerate(curve.exposures.tolist())
+            if not curve.measured[at]
+        ]
+        self._rows.count("ptc.numRejectedPairs", self._place, len(left_out), _told(left_out))
 
     def _mean(self, metric: str, value: float, error: float, reason: str = "") -> None:
         self._rows.mean(metric, self._place, value, error, detail=reason, sample=self._sample)
@@ -144,6 +150,10 @@ def _mean(values: np.ndarray) -> tuple[float, float]:
     return float(finite.mean()), float(error)
 
 
-def _counted(reasons: Sequence[str]) -> str:
-    """Join reasons, each once."""
-    return "; ".join(dict.fromkeys(reasons))
+def _told(reasons: Sequence[tuple[str, str]]) -> str:
+    """Say each reason once, with the first place that it holds for, and for how many more."""
+    places: dict[str, list[str]] = {}
+    for place, reason in reasons:
+        places.setdefault(reason, []).append(place)
+    more = {reason: f" ({len(found) - 1} more like it)" if len(found) > 1 else "" for reason, found in places.items()}
+    return BETWEEN.join(f"{found[0]}: {reason}{more[reason]}" for reason, found in places.items())

@@ -54,7 +54,7 @@ def test_a_rerun_with_nothing_to_measure_is_named():
     """What was looked for, where, and what is there instead."""
     with pytest.raises(
         NotMeasuredError,
-        match=r"rerun 'a' in repo has neither a DIA source table, nor flats .*, nor a record of amplifiers .*: source\)",
+        match=r"'a' in repo has neither a DIA source table, nor flats .*, nor a record of amplifiers .*: source\)",
     ):
         families_of(_rerun(tables=["source"]))
 

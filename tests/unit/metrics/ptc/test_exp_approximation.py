@@ -210,7 +210,7 @@ def bad_curves() -> dict[str, Curve]:
     line = np.linspace(1000, 20_000, n)
     return {
         "0 measured pairs, and the fit needs 4": curve_of([], []),
-        "1 measured pairs, and the fit needs 4": curve_of([1000.0], [700.0], n_pixels=1e6),
+        "1 measured pair, and the fit needs 4": curve_of([1000.0], [700.0], n_pixels=1e6),
         "3 measured pairs, and the fit needs 4": curve_of(line[:3], line[:3], n_pixels=1e6),
         "0 measured pairs, and the fit needs 4 ": curve_of(line, -line, n_pixels=1e6),
         "0 measured pairs, and the fit needs 4  ": curve_of(0 * line, line, n_pixels=1e6),
@@ -281,6 +281,7 @@ def test_pairs_left_out_are_not_used() -> None:
     """A pair with a status, and a broken one in the middle, keep their places among those that are used."""
     (curve,) = curves_of_sensors(1, LADDERS["log"])
     curve.status[10], curve.variance[20] = "exposure times differ", -1.0
+    curve = replace(curve)
     (fit,) = fit_exp_approximation([curve])
     assert not fit.used[[10, 20]].any()
     assert fit.used[[9, 11, 19, 21]].all()

@@ -144,7 +144,8 @@ def test_pairs_are_counted_by_what_became_of_them() -> None:
     """Below the turnoff, past it, and left out, the last with their reasons, each once."""
     status = np.full(len(LADDER), "", object)
     status[[2, 3]], status[29] = "exposure times differ: 1 s and 2 s", "sizes differ"
-    found = measured(saturated(without_covariances(status=status)))
+    curve = saturated(without_covariances(status=status))
+    found = measured(curve)
     counts = {
         name: found[f"ptc.{name}", 94, "C10"]["numerator"]
         for name in ("numPairs", "numPairsPastTurnoff", "numRejectedPairs")
@@ -152,18 +153,26 @@ def test_pairs_are_counted_by_what_became_of_them() -> None:
     past = int((LADDER[:29] > 50_000).sum())
     assert counts == {"numPairs": len(LADDER) - 3 - past, "numPairsPastTurnoff": past, "numRejectedPairs": 3}
     told = found["ptc.numRejectedPairs", 94, "C10"]["detail"]
-    assert told == "exposure times differ: 1 s and 2 s; sizes differ"
+    first, last = (" and ".join(map(str, pair)) for pair in (curve.exposures[2], curve.exposures[29]))
+    assert (
+        told
+        == f"exposures {first}: exposure times differ: 1 s and 2 s (1 more like it) | exposures {last}: sizes differ"
+    )
 
 
 def test_flats_without_partner_and_amplifiers_without_pixels_are_counted_per_detector() -> None:
     """A detector of which nothing can be measured has its counts all the same."""
     found = measured(
         without_covariances(),
-        surplus=[(94, "has no partner"), (94, "has no partner"), (95, "is cut short")],
+        surplus=[
+            (94, "exposure 1", "has no partner"),
+            (94, "exposure 2", "has no partner"),
+            (95, "exposure 1", "is short"),
+        ],
         problems=[(94, "C17", "is cut short")],
     )
     unpaired = {place[1]: (row["numerator"], row["detail"]) for place, row in found.items() if "Unpaired" in place[0]}
-    assert unpaired == {94: (2, "has no partner"), 95: (1, "is cut short")}
+    assert unpaired == {94: (2, "exposure 1: has no partner (1 more like it)"), 95: (1, "exposure 1: is short")}
     unreadable = {place[1:]: row for place, row in found.items() if "Unreadable" in place[0]}
     assert {place: row["numerator"] for place, row in unreadable.items()} == {
         (94, None): 0,
