@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 
 import pytest
-from embedded_survey import MAY, CommandLine, run, survey_folder, survey_tables, write_rerun
+from embedded_sensor import FIRST, rewrite_record, write_sensor
+from embedded_survey import MAY, CommandLine, repository, run, survey_folder, survey_tables, write_rerun
 
+import harness.measure.flats
 from harness.baseline.files import canonical_bytes, read_baseline
 from harness.baseline.model import Acceptance, Entry, Original, Within
 from harness.measure.catalogue import all_metrics
 from harness.metrics.settings import Settings
 from harness.shipped import shipped
 
-__all__ = ["run", "survey_folder"]
+__all__ = ["repository", "run", "survey_folder"]
 
 #: What two reruns of the same pixels by the same software have between them, beside the harness's own baseline.
 _IDENTICAL = {
@@ -91,3 +96,83 @@ def judge(run, reference_folder, measured_reference):
 def tables():
     """Return May's tables, to plant a defect in."""
     return dict(survey_tables(MAY))
+
+
+class Sensor:
+    """The flats and the EO-test record of the embedded sensor as the rerun ``planted``, to plant a defect in.
+
+    Calling it judges the rerun against the first one, whose flats are the same, and requires an exit code.
+    """
+
+    def __init__(self, run, folder, repository):
+        self._run = run
+        self.folder = folder / "planted"
+        self._verify = (
+            *("verify", "--repo", repository, "--baselines", shipped("baselines"), "--format", "json"),
+            *("--rerun", f"planted={folder}", "--reference", FIRST),
+        )
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.flats = write_sensor(self.folder, repository)
+
+    def __call__(self, *options, code=1):
+        return self._run(*self._verify, *options, code=code)
+
+    def record(self, change):
+        """Write the EO-test record anew, where ``change`` has altered its columns."""
+        rewrite_record(self.folder, change)
+
+    def forget(self):
+        """Remove what was measured of the rerun: the harness itself is about to be changed."""
+        shutil.rmtree(next(self._run.store.glob("planted-*")), ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def sensor_folder(survey_folder, repository):
+    """Return the folder of the rerun ``planted``, beside a store that holds it and the reference, measured."""
+    folder = survey_folder / "planted_sensor"
+    folder.mkdir()
+    Sensor(CommandLine(folder), folder, repository)(code=0)
+    return folder
+
+
+@pytest.fixture
+def sensor(run, sensor_folder, repository):
+    """Return the embedded sensor, to plant a defect in."""
+    shutil.copytree(sensor_folder / "measurements", run.store, copy_function=os.link)
+    return Sensor(run, sensor_folder, repository)
+
+
+class _Curves:
+    """What is extracted from the flats, once for all defects that are planted behind it."""
+
+    def __init__(self):
+        self._extract = harness.measure.flats.extract_curves
+
+    def __call__(self, *arguments):
+        self._arguments = arguments
+        return self._extracted
+
+    @cached_property
+    def _extracted(self):
+        return self._extract(*self._arguments)
+
+
+@pytest.fixture(scope="session")
+def _curves():
+    return _Curves()
+
+
+@pytest.fixture
+def replant(sensor, _curves, monkeypatch):
+    """Return the function that measures the sensor anew with every curve altered, and judges it."""
+
+    def judge(change=lambda curve: curve, code=1):
+        def extract(*arguments):
+            extracted = _curves(*arguments)
+            return replace(extracted, curves=[change(curve) for curve in extracted.curves])
+
+        monkeypatch.setattr(harness.measure.flats, "extract_curves", extract)
+        sensor.forget()
+        return sensor(code=code)
+
+    return judge
