@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import harness
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,19 +127,25 @@ def verify(
 @click.option("--checks", type=click.Path(exists=True, path_type=Path), help="Folder or file of checks to run.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("report.html"), help="The page.")
 def report(checks: Path | None, workers: int, out: Path, **asked: Any) -> None:
-    """Write what verify finds, with figures, as one HTML page."""
+    """Write what verify finds, with figures, as one HTML page.
+
+    The page needs no network and nothing beside it; the exit code is that of verify.
+    """
     from harness.atomic import write_atomic
     from harness.report.page import report_page
-    from harness.report.verdicts import not_judged
+    from harness.report.verdicts import exit_code, not_judged, summary
     from harness.verify import judge_with_pytest
 
+    if not out.parent.is_dir():  # now, rather than when all is measured
+        raise UsageError(f"cannot write {out}: there is no folder {out.parent}")
     session = _session(**asked)
     session.resolve()
     _measure(session, workers)
     outcome = judge_with_pytest(session, checks)
     notes = [line for ref in session.refs if (line := not_judged(session, ref))]
     write_atomic(out, report_page(session, outcome, notes))
-    click.echo(f"wrote {out}")
+    click.echo(f"wrote {out}: {summary(outcome.verdicts)}")
+    sys.exit(1 if outcome.problems else exit_code(verdict.state for verdict in outcome.verdicts))
 
 
 @main.command()

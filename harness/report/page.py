@@ -4,71 +4,77 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any
 
 from harness.report.figures import figures_of
 from harness.report.verdicts import summary, verdict_listing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from matplotlib.figure import Figure
 
     from harness.session import Session
     from harness.verify import Outcome
 
 __all__ = ["report_page"]
 
-
-@final
-@dataclass(frozen=True, slots=True)
-class _Drawn:
-    """A figure as the page holds it."""
-
-    title: str
-    source: str
+#: Sharp on a screen of twice the usual density: figures are ten inches wide, and the page 70 rem.
+_DOTS_PER_INCH = 150
 
 
 def report_page(session: Session, outcome: Outcome, notes: Sequence[str] = ()) -> str:
-    """Return the report of what was judged.
+    """Return the report of what was judged, as HTML that needs nothing beside it.
 
     Parameters
     ----------
     session
         What was judged against what.
     outcome
-        The verdicts.
+        The verdicts, and the checks that went wrong by themselves.
     notes
-        Further lines, such as checks that went wrong by themselves.
+        Further lines, such as what was not judged.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    loader = PackageLoader("harness.report", "templates")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment = Environment(
+        loader=PackageLoader("harness.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     listing = verdict_listing(outcome.verdicts, session.describe())
-    rows = [
-        {
-            "state": str(row["state"]),
-            "cells": [(column.show(row[column.key]), column.numeric) for column in listing.columns],
-        }
-        for row in listing.rows
-    ]
-    failing: list[Any] = [verdict for verdict in outcome.verdicts if verdict.state not in session.tolerated]
-    figures = [_Drawn(title, _inline(figure)) for ref in session.refs for title, figure in figures_of(session, ref)]
+    failing = [row for row in listing.rows if row["state"] not in session.tolerated]
     return environment.get_template("report.html").render(
         title=", ".join(ref.name for ref in session.refs),
         against=session.describe(),
         summary=summary(outcome.verdicts),
+        problems=outcome.problems,
         failing=failing,
-        context=list(dict.fromkeys(line for verdict in failing for line in verdict.context)),
-        notes=[*outcome.problems, *notes],
-        headings=[(column.heading, column.numeric) for column in listing.columns],
-        rows=rows,
-        figures=figures,
+        context=_context(failing),
+        notes=notes,
+        columns=listing.columns,
+        rows=listing.rows,
+        figures=[
+            {"title": drawing.title, "description": drawing.description, "source": _inline(drawing.figure)}
+            for ref in session.refs
+            for drawing in figures_of(session, ref)
+        ],
     )
 
 
-def _inline(figure: Any) -> str:
+def _context(failing: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Return what is known of each rerun as a whole, once, though each of its verdicts carries it."""
+    known: dict[str, dict[str, None]] = {}
+    for row in failing:
+        if row["context"]:
+            known.setdefault(row["rerun"], {}).update(dict.fromkeys(row["context"]))
+    return {rerun: list(lines) for rerun, lines in known.items()}
+
+
+def _inline(figure: Figure) -> str:
     """Return a figure as a data URL: the page is one file."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
+    figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH)
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

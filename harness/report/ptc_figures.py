@@ -5,81 +5,84 @@ Each function returns a figure; none of them shows or writes one.
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from harness.metrics.ptc.exp_approximation import exp_approximation, fit_exp_approximation
-from harness.metrics.ptc.gains import SLOPE_WINDOW
+from harness.metrics.ptc.gains import QUADRATIC_BELOW, SLOPE_WINDOW
+from harness.metrics.ptc.offsets import expected_rhl
 from harness.metrics.ptc.polynomials import fit_line, fit_power_law, fit_quadratic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from harness.measure.measurements import Measurements
     from harness.metrics.ptc.curve import Curve
     from harness.metrics.ptc.fit import Fit
+    from harness.model import DataId
 
 __all__ = ["gain_against_flux", "gain_by_method", "ptc_panels", "residual_panels"]
 
 # Okabe & Ito (2008): told apart with any colour vision.
-_BLACK, _BLUE, _ORANGE, _GREEN, _RED, _PURPLE, _SKY, _GREY = (
+_BLACK, _BLUE, _ORANGE, _GREEN, _RED, _SKY, _GREY = (
     "#000000",
     "#0072B2",
     "#E69F00",
     "#009E73",
     "#D55E00",
-    "#CC79A7",
     "#56B4E9",
     "#999999",
 )
 
+#: Label, colour and marker of each estimate of gain, in the order in which they are drawn beside each other.
 _METHODS: Mapping[str, tuple[str, str, str]] = {
     "eotest.ptcGain": ("EO test", _BLACK, "_"),
     "ptc.gain": ("EXPAPPROXIMATION", _BLUE, "o"),
     "ptc.gainFullCovariance": ("FULLCOVARIANCE", _SKY, "s"),
     "ptc.gainQuadratic": ("quadratic", _GREEN, "D"),
     "ptc.gainSlope": ("slope", _RED, "^"),
-    "ptc.gainRhl": ("Welcome (RHL)", _ORANGE, "v"),
+    "ptc.gainRhl": ("RHL", _ORANGE, "v"),
 }
+
+#: A gain this far from the median, as a factor, is named at the edge: a placeholder must not set the scale.
+_SHOWN = 1.6
+_LIT = "expected with lamp mismatch"
+#: Up to so many amplifiers have their names side by side.
+_SIDE_BY_SIDE = 16
 
 
 def ptc_panels(curves: Sequence[Curve]) -> Figure:
-    """Draw variance over mean of every amplifier, with the fits.
+    """Draw variance against mean signal of every amplifier, with the fits, in logarithmic axes that all have in common.
 
     Parameters
     ----------
     curves
         Of one detector, one per amplifier.
     """
-    figure, panels = _panels(curves, "variance (1000 adu²)", "photon transfer")
+    figure, panels = _panels(curves, "variance (adu²)", "photon transfer curves")
     for curve, fit, axes in panels:
-        below, past = _split(curve, fit)
-        axes.plot(curve.mean[below] / 1e3, curve.variance[below] / 1e3, ".", color=_BLACK, ms=3, label="pairs")
-        axes.plot(
-            curve.mean[past] / 1e3, curve.variance[past] / 1e3, "x", color=_GREY, ms=4, label="left out of the fit"
-        )
-        if not below.any():
-            _say(axes, fit.reason)
+        axes.set_yscale("log")
+        used = _draw_pairs(axes, curve, fit, curve.variance)
+        if not used.any():
             continue
-        mean = np.geomspace(curve.mean[below].min(), curve.mean[below].max(), 200)
-        lines = {
-            "EXPAPPROXIMATION": (exp_approximation(mean, fit.gain, fit.a00, fit.noise), _BLUE, "-"),
-            "line": (fit_line(curve, *(part * fit.turnoff for part in SLOPE_WINDOW)).variance(mean), _RED, "--"),
-            "quadratic": (fit_quadratic(curve, fit.turnoff).variance(mean), _GREEN, "-."),
-            "power law": (fit_power_law(curve, fit.turnoff).variance(mean), _ORANGE, ":"),
-        }
-        for label, (variance, colour, style) in lines.items():
-            axes.plot(mean / 1e3, variance / 1e3, style, color=colour, lw=1, label=label)
-        axes.set_ylim(0, 1.15 * np.nanmax(curve.variance[below]) / 1e3)
-    return _with_legend(figure)
+        _note(axes, _with_error(fit))
+        mean = _signals(curve, used, fit)
+        axes.plot(mean, _expected(fit, mean), "-", color=_BLUE, lw=1.2, label=fit.model)
+        axes.axvline(fit.turnoff, color=_GREY, lw=1, label="turnoff", zorder=1)
+        for label, mean, variance, style in _formulas(curve, fit):
+            axes.plot(mean, variance, lw=1.2, label=label, **style)
+    return _finished(figure)
 
 
 def residual_panels(curves: Sequence[Curve]) -> Figure:
-    """Draw what the EXPAPPROXIMATION fit leaves of every amplifier's variance, in percent of it.
+    """Draw what the EXPAPPROXIMATION fit leaves of every amplifier's variance, in percent of it, and the other fits.
 
     Parameters
     ----------
@@ -87,115 +90,237 @@ def residual_panels(curves: Sequence[Curve]) -> Figure:
         Of one detector, one per amplifier.
     """
     figure, panels = _panels(curves, "variance − fit (%)", "residuals of EXPAPPROXIMATION")
+    reach = []
     for curve, fit, axes in panels:
-        below, _ = _split(curve, fit)
-        if not below.any():
-            _say(axes, fit.reason)
+        expected = _expected(fit, curve.mean)
+        residual = 100 * (curve.variance / expected - 1)
+        bars = np.nan_to_num(100 * curve.variance_error / expected)
+        used = _draw_pairs(axes, curve, fit, residual, bars=bars)
+        if not used.any():
             continue
-        mean, variance = curve.mean[below], curve.variance[below]
-        model = exp_approximation(mean, fit.gain, fit.a00, fit.noise)
-        error = curve.variance_error[below]
-        bars = 100 * error / model if np.isfinite(error).all() else None
-        axes.axhline(0, color=_BLUE, lw=1)
-        axes.errorbar(mean / 1e3, 100 * (variance / model - 1), bars, fmt=".", color=_BLACK, ms=3, lw=0.6)
-    return figure
-
-
-def gain_by_method(measurements: Measurements) -> Figure:
-    """Draw the gain of every amplifier by each method beside each other.
-
-    Parameters
-    ----------
-    measurements
-        Of one rerun.
-    """
-    figure = Figure(figsize=(10, 5), layout="constrained")
-    axes = figure.add_subplot()
-    places = measurements.amplifiers
-    position = {place: at for at, place in enumerate(places)}
-    drawn = [name for name in _METHODS if name in measurements]
-    for shift, name in zip(np.linspace(-0.3, 0.3, max(len(drawn), 2)), drawn, strict=False):
-        label, colour, marker = _METHODS[name]
-        quantities = [measurements[name, place] for place in places]
-        known = [quantity for quantity in quantities if np.isfinite(quantity.value)]
-        axes.errorbar(
-            [position[quantity.data_id] + shift for quantity in known],
-            [quantity.value for quantity in known],
-            np.nan_to_num([quantity.standard_error for quantity in known]),
-            fmt=marker,
-            color=colour,
-            ms=9 if marker == "_" else 5,
-            mew=2 if marker == "_" else 1,
-            lw=1,
-            label=label,
-        )
-    names = [str(place["amplifier"]) for place in places]
-    axes.set_xticks(range(len(places)), names, rotation=90 if len(places) > 16 else 0)
-    axes.set(xlabel="amplifier", ylabel="gain (e⁻/adu)", title=f"{measurements.rerun}: gain by method and amplifier")
-    axes.grid(axis="y", alpha=0.3)
-    if drawn:
-        axes.legend(ncols=3, fontsize="small")
-    return figure
+        known = fit.scale == "known"
+        _note(axes, f"χ²/ν = {fit.reduced_chi2:.2f}" if known else f"scatter {np.std(residual[used]):.2g} %")
+        axes.axhline(0, color=_BLUE, lw=1.2, label=fit.model)
+        for label, mean, variance, style in _formulas(curve, fit):
+            axes.plot(mean, 100 * (variance / _expected(fit, mean) - 1), lw=1.2, label=label, **style)
+        reach.append(np.max(np.abs(residual[used]) + bars[used]))
+    if reach:
+        _limit(figure, -max(reach), max(reach))
+    return _finished(figure)
 
 
 def gain_against_flux(curves: Sequence[Curve]) -> Figure:
     """Draw the gain that each pair gives by itself against its signal: what brighter-fatter does to it.
+
+    Each pair's gain is the inverse of mean[(I₁ − I₂)²/(I₁ + I₂)] (RHL); of a curve without, it is mean over variance.
+    Beside it stands what is expected of the fit: in light that does not change, and with the lamp mismatch of the pair.
 
     Parameters
     ----------
     curves
         Of one detector, one per amplifier.
     """
-    figure, panels = _panels(curves, "gain (e⁻/adu)", "gain of each pair, 1/mean[(I₁ − I₂)²/(I₁ + I₂)]")
+    figure, panels = _panels(curves, "gain (e⁻/adu)", "gain of each pair of flats")
+    shown = []
     for curve, fit, axes in panels:
-        below, _ = _split(curve, fit)
-        below &= np.isfinite(curve.rhl) & (curve.rhl > 0)
-        if not below.any():
-            _say(axes, fit.reason or "no pair has the estimator")
+        has_rhl = bool(np.isfinite(curve.rhl[curve.measured]).any())
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gains = 1 / curve.rhl if has_rhl else curve.mean / curve.variance
+        used = _draw_pairs(axes, curve, fit, gains, label="pairs, by RHL" if has_rhl else "pairs, mean/variance")
+        if not used.any():
             continue
-        mean = np.geomspace(curve.mean[below].min(), curve.mean[below].max(), 200)
-        expected = mean / exp_approximation(mean, fit.gain, fit.a00, fit.noise)
-        axes.plot(curve.mean[below] / 1e3, 1 / curve.rhl[below], ".", color=_BLACK, ms=3, label="pairs")
-        axes.plot(mean / 1e3, expected, "-", color=_BLUE, lw=1, label="expected of the fit")
-        axes.axhline(fit.gain, color=_GREEN, lw=1, ls="--", label="gain of the fit")
-    return _with_legend(figure)
+        _note(axes, _with_error(fit))
+        mean = _signals(curve, used, fit)
+        steady = mean / _expected(fit, mean)
+        axes.plot(mean, steady, "-", color=_BLUE, lw=1.2, label="expected of the fit")
+        if has_rhl:
+            below = fit.below_turnoff(curve)
+            lit = expected_rhl(curve.mean[below], curve.delta[below], fit.gain, fit.a00, _noise(fit))
+            axes.plot(curve.mean[below], 1 / lit, "o", color=_RED, mfc="none", ms=6, mew=0.8, label=_LIT)
+        axes.axhline(fit.gain, color=_GREEN, lw=1.2, ls="--", label="gain of the fit")
+        shown += [*steady, *gains[used][np.isfinite(gains[used])]]
+    if shown:
+        margin = 0.05 * (max(shown) - min(shown))
+        _limit(figure, min(shown) - margin, max(shown) + margin)
+    return _finished(figure)
+
+
+def gain_by_method(measurements: Measurements, amplifiers: Sequence[DataId] | None = None) -> Figure:
+    """Draw the gain of every amplifier by each method beside each other, with standard errors.
+
+    Methods whose offset from the true gain can be predicted have a hollow marker as well: with the offset removed.
+
+    Parameters
+    ----------
+    measurements
+        Of one rerun.
+    amplifiers
+        Which amplifiers to draw; None is all.
+    """
+    places = measurements.amplifiers if amplifiers is None else amplifiers
+    figure = Figure(figsize=(min(max(0.6 * len(places), 5), 10), 5), layout="constrained")
+    axes = figure.add_subplot()
+    drawn = [name for name in _METHODS if name in measurements]
+    shifts = np.linspace(-0.35, 0.35, len(drawn)) if len(drawn) > 1 else np.zeros(1)
+    points: list[tuple[float, float]] = []
+    corrected = False
+    for shift, name in zip(shifts, drawn, strict=False):
+        label, colour, marker = _METHODS[name]
+        value = np.array([measurements[name, place].value for place in places])
+        error = np.array([measurements[name, place].standard_error for place in places])
+        at = np.arange(len(places)) + shift
+        style: dict[str, Any] = {"fmt": marker, "color": colour, "ms": 9 if marker == "_" else 5, "lw": 1}
+        axes.errorbar(at, value, error, label=label, mew=2 if marker == "_" else 1, **style)
+        points += [point for point in zip(at.tolist(), value.tolist(), strict=True) if np.isfinite(point[1])]
+        offset = measurements.catalogue[name].offset
+        if offset:
+            true = 1 + np.array([measurements[offset, place].value for place in places])
+            axes.errorbar(at, value / true, error / true, mfc="none", mew=1, **style)
+            corrected |= bool(np.isfinite(value / true).any())
+    _name_outliers(axes, points)
+    for at in range(0, len(places), 2):
+        axes.axvspan(at - 0.5, at + 0.5, color=_GREY, alpha=0.12, lw=0)
+    names = [str(place["amplifier"]) for place in places]
+    axes.set_xticks(range(len(places)), names, rotation=90 if len(places) > _SIDE_BY_SIDE else 0)
+    axes.set(xlabel="amplifier", ylabel="gain (e⁻/adu)", xlim=(-0.5, max(len(places), 1) - 0.5))
+    axes.set_title(f"{measurements.rerun}: gain by method and amplifier", fontsize="medium")
+    axes.grid(axis="y", alpha=0.3)
+    if not points:
+        _say(axes, "no gain was measured")
+    hollow = Line2D([], [], ls="", marker="^", color=_GREY, mfc="none", label="hollow: predicted offset removed")
+    return _finished(figure, *([hollow] if corrected else []))
 
 
 def _panels(curves: Sequence[Curve], ylabel: str, title: str) -> tuple[Figure, Iterator[tuple[Curve, Fit, Axes]]]:
     """Return a figure with a panel for each curve, and the curves with their fits and panels."""
     columns = min(4, len(curves)) or 1
     rows = -(-len(curves) // columns) or 1
-    figure = Figure(figsize=(3 * columns + 0.5, 2.4 * rows + 1), layout="constrained")
-    grid: Any = figure.subplots(rows, columns, sharex=True, squeeze=False)
+    figure = Figure(figsize=(max(2.5 * columns, 5), 2 * rows + 2), layout="constrained")
+    grid: Any = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     panels = grid.ravel()
     for axes in panels[len(curves) :]:
-        axes.set_visible(False)
-    for curve, axes in zip(curves, panels, strict=False):
+        axes.remove()
+    panels = panels[: len(curves)]
+    for curve, axes in zip(curves, panels, strict=True):
         axes.set_title(curve.amplifier, fontsize="small", loc="left")
-        axes.tick_params(labelsize="x-small")
+        axes.set_xscale("log")
+        axes.tick_params(labelsize="small")
         axes.grid(alpha=0.3)
+    for axes in panels[-columns:]:  # the lowest of each column, not a label of the figure: the legend would cover it
+        axes.set_xlabel("mean signal (adu)", fontsize="small")
+        axes.tick_params(labelbottom=True)
     place = curves[0].name.removesuffix(curves[0].amplifier).strip() if curves else ""
-    figure.suptitle(": ".join(filter(None, (place, title))))
-    figure.supxlabel("mean signal (1000 adu)")
-    figure.supylabel(ylabel)
-    return figure, zip(curves, fit_exp_approximation(curves), panels, strict=False)
+    figure.suptitle(": ".join(filter(None, (place, title))), fontsize="medium")
+    figure.supylabel(ylabel, fontsize="medium")
+    return figure, zip(curves, fit_exp_approximation(curves), panels, strict=True)
 
 
-def _split(curve: Curve, fit: Fit) -> tuple[np.ndarray, np.ndarray]:
-    """Return which pairs the fit used, and which others were measured."""
-    return curve.measured & fit.used, curve.measured & ~fit.used
+def _draw_pairs(
+    axes: Axes,
+    curve: Curve,
+    fit: Fit,
+    values: NDArray[np.float64],
+    *,
+    bars: NDArray[np.float64] | None = None,
+    label: str = "pairs",
+) -> NDArray[np.bool_]:
+    """Draw the pairs that were measured, say why where none could be fitted, and return which the fit used."""
+    used, left_out = curve.measured & fit.used, curve.measured & ~fit.used
+    axes.plot(curve.mean[used], values[used], ".", color=_BLACK, ms=4, label=label, zorder=3)
+    if bars is not None:
+        axes.errorbar(curve.mean[used], values[used], bars[used], fmt="none", color=_BLACK, lw=0.7)
+    axes.plot(curve.mean[left_out], values[left_out], "x", color=_GREY, ms=4, label="left out of the fit")
+    if not used.any():
+        _say(axes, fit.reason)
+    return used
+
+
+def _formulas(curve: Curve, fit: Fit) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.float64], dict[str, Any]]]:
+    """Yield label, signals, variances and style of each formula, fitted where its metric is measured.
+
+    They are drawn from the lowest signal that they were fitted to, and on to the turnoff.
+    """
+    for label, formula, style in (
+        ("line", fit_line(curve, *(part * fit.turnoff for part in SLOPE_WINDOW)), {"color": _RED, "ls": "--"}),
+        ("quadratic", fit_quadratic(curve, QUADRATIC_BELOW * fit.turnoff), {"color": _GREEN, "ls": "-."}),
+        ("power law", fit_power_law(curve, fit.turnoff), {"color": _ORANGE, "ls": ":"}),
+    ):
+        if formula.used.any():
+            mean = _signals(curve, formula.used, fit)
+            yield label, mean, formula.variance(mean), style
+
+
+def _signals(curve: Curve, used: NDArray[np.bool_], fit: Fit) -> NDArray[np.float64]:
+    """Return signals to draw a model at: from the lowest that it was fitted to, to the turnoff."""
+    return np.geomspace(curve.mean[used].min(), fit.turnoff, 200)
+
+
+def _expected(fit: Fit, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(exp_approximation(mean, fit.gain, fit.a00, _noise(fit)))
+
+
+def _noise(fit: Fit) -> float:
+    """Return the read noise; none where its square came out negative."""
+    return fit.noise if np.isfinite(fit.noise) else 0.0
+
+
+def _limit(figure: Figure, low: float, high: float) -> None:
+    """Show this range in all panels, whatever lies beyond: pairs that were left out do."""
+    margin = 0.05 * (high - low)
+    for axes in figure.axes:
+        axes.set_ylim(low - margin, high + margin)
+
+
+def _with_error(fit: Fit) -> str:
+    """Return the gain with as many digits as its error allows."""
+    if not fit.gain_error > 0:
+        return f"g = {fit.gain:.4g}"
+    digits = max(0, -int(np.floor(np.log10(fit.gain_error))))
+    return f"g = {fit.gain:.{digits}f} ± {fit.gain_error:.{digits}f}"
+
+
+def _note(axes: Axes, text: str) -> None:
+    axes.set_title(text, fontsize="small", loc="right")
 
 
 def _say(axes: Axes, reason: str) -> None:
-    axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", va="center", fontsize="x-small", wrap=True)
+    axes.text(0.5, 0.5, fill(reason, 30), transform=axes.transAxes, ha="center", va="center", fontsize="small")
 
 
-def _with_legend(figure: Figure) -> Figure:
+def _name_outliers(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
+    """Name gains that are out of all proportion at the edge, so that the others can be told apart."""
+    if not points:
+        return
+    middle = float(np.median([gain for _, gain in points]))
+    far = [(at, gain) for at, gain in points if not middle / _SHOWN < gain < middle * _SHOWN]
+    if not far:
+        return
+    near = [gain for _, gain in points if middle / _SHOWN < gain < middle * _SHOWN]
+    margin = 0.2 * (max(near) - min(near)) or 0.1 * middle
+    axes.set_ylim(min(near) - margin, max(near) + margin)
+    for at, gain in far:
+        edge, towards = (0.0, 14) if gain < middle else (1.0, -14)
+        axes.annotate(
+            f"{gain:.3g}",
+            (at, edge),
+            (0, towards),
+            xycoords=axes.get_xaxis_transform(),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize="small",
+            arrowprops={"arrowstyle": "->"},
+        )
+
+
+def _finished(figure: Figure, *more: Line2D) -> Figure:
     """Put one legend below all panels, with each label once."""
     labels: dict[str, Any] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             labels.setdefault(label, handle)
+    labels |= {str(handle.get_label()): handle for handle in more}
     if labels:
-        figure.legend(labels.values(), labels.keys(), loc="outside lower center", ncols=len(labels), fontsize="small")
+        columns = 4 if figure.get_figwidth() > 7.5 else 2
+        figure.legend(labels.values(), labels.keys(), loc="outside lower center", ncols=columns, fontsize="small")
     return figure
