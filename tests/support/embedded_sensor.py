@@ -1,13 +1,16 @@
-"""The embedded sensor's flats as a rerun in a folder, where something can be broken that the repository has whole."""
+"""The embedded sensor measured, and its flats as a rerun in a folder, where something can be broken."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 from astropy.io import fits
+from embedded_survey import CommandLine
 
 from harness.embedded import EMBEDDED_DATASETS
 
@@ -78,3 +81,18 @@ def rewrite_flat(path, change=lambda hdus: None, **cards):
         fresh = path.with_suffix(".new")
         hdus.writeto(fresh)
     fresh.replace(path)
+
+
+@pytest.fixture
+def sensor(run, survey_folder):
+    """Return the command line where the second and the third rerun are measured against the first."""
+    shutil.copytree(_measured_once(survey_folder / "measured_sensor"), run.store, copy_function=os.link)
+    return run
+
+
+@cache
+def _measured_once(folder):
+    folder.mkdir(parents=True)
+    run = CommandLine(folder)
+    run("measure", "--rerun", SECOND, "--rerun", THIRD, "--reference", FIRST)
+    return run.store
