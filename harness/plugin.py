@@ -100,7 +100,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(group, session.metrics_of(group) or [_NOTHING])
         if "amplifier" in metafunc.fixturenames:
             places = session.amplifiers
-            ids = ["-".join(map(str, place.values())) or None for place in places]
+            ids = ["-".join(map(str, place.values())) or "unmeasured" for place in places]
             metafunc.parametrize("amplifier", places or [_NOTHING], ids=ids or None)
     except HarnessError as fault:
         raise pytest.UsageError(str(fault)) from None

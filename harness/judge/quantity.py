@@ -35,7 +35,7 @@ def amplifier_units(detectors: NDArray[np.int64], amplifiers: NDArray[np.object_
     """
     names, which = np.unique(amplifiers.astype(str), return_inverse=True)
     numbers = np.array([crc32(name.encode()) for name in names], np.int64)
-    return ((detectors + 1) << 32) + numbers[which] if len(which) else np.empty(0, np.int64)
+    return ((detectors + 1) << 32) + numbers[which]
 
 
 @final

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.baseline.model import Direction
     from harness.baseline.plan import Change, Plan
     from harness.measure.measurements import Measurements
-    from harness.model import Measurement
+    from harness.model import Measurement, Metric
     from harness.session import Session
 
 __all__ = ["accept_plan", "acknowledge_metric", "plan_rerun", "review_rerun"]
@@ -193,20 +193,20 @@ def plan_rerun(
         As `harness.baseline.plan.plan_acceptance`.
     """
     from harness.baseline.files import new_baseline
+    from harness.baseline.globs import choose
     from harness.baseline.model import Settings
     from harness.baseline.plan import Category, expectation_of, plan_acceptance
     from harness.measure.catalogue import DEFECT_GROUPS
 
     path = _own_path(session)
-    other = (numbers or {}).get("agrees_with")
-    if other is not None and other not in session.catalogue:
-        raise UsageError(f"there is no metric {other!r} to agree with")
     if len(session.refs) != 1:
         raise UsageError("a baseline is accepted from one rerun")
     settings = Settings(**asdict(session.settings))
     baseline = session.baseline or new_baseline(session.dataset or path.stem, settings)
     measured = session.measurements(session.refs[0])
     catalogue = measured.catalogue
+    if (other := (numbers or {}).get("agrees_with")) is not None:
+        _refuse_to_agree(other, choose(globs, list(measured)) if globs else list(measured), catalogue)
     judged = {}
     # A rerun that gave some of the baseline may give more of it: then there is nothing to judge it by.
     with suppress(SelfComparisonError):
@@ -222,6 +222,18 @@ def plan_rerun(
         direction=_DIRECTIONS[better],
         census=[name for name, metric in catalogue.items() if metric.group in DEFECT_GROUPS],
     )
+
+
+def _refuse_to_agree(other: str, names: Sequence[str], catalogue: Mapping[str, Metric]) -> None:
+    """Refuse what cannot agree, or could do nothing else."""
+    if other not in catalogue:
+        raise UsageError(f"there is no metric {other!r} to agree with")
+    for name in names:
+        if name == other:
+            raise UsageError(f"{name} always agrees with itself; name another estimate of the same thing")
+        ours, theirs = catalogue[name].unit, catalogue[other].unit
+        if ours != theirs:
+            raise UsageError(f"{name} has the unit {ours!r} and {other} {theirs!r}: they cannot agree")
 
 
 def _with_amplifiers(measured: Measurements, name: str) -> Measurement:

@@ -82,8 +82,8 @@ def verdict_listing(
 ) -> Listing:
     """Return verdicts as a listing, worst first.
 
-    Below it stands the sentence of each that does not hold (when ``verbose`` of each, with its details), then what is known
-    of each rerun as a whole, then the notes and the count.
+    Below it stands the sentence of each that does not hold (when ``verbose`` of each, with its details), then what is
+    known of each rerun as a whole, then the notes and the count.
     """
     ordered = sorted(
         verdicts, key=lambda verdict: (_RANK.index(verdict.state), verdict.rerun, verdict.metric, verdict.place)

@@ -227,17 +227,13 @@ def list_butler_reruns(repo: str) -> list[str]:
         When there is no such repository.
     """
     butler = _open(repo)
+    # The summary of a chain is that of its members.
     infos = butler.collections.query_info("*", include_summary=True, flatten_chains=False)
-    return _holding(infos, {kind.name for kind in DATASET_TYPES["diaSource"]}) or _holding(infos, {RAW_TYPE})
 
+    def holding(kinds: set[str]) -> list[str]:
+        return [info.name for info in infos if kinds.intersection(info.dataset_types or ())]
 
-def _holding(infos: Sequence[Any], kinds: set[str]) -> list[str]:
-    """Return the collections with datasets of some types, and the chains of such collections."""
-    holding = {info.name for info in infos if kinds.intersection(info.dataset_types or ())}
-    chains = {info.name: info.children for info in infos if info.children}
-    for _ in chains:  # a chain of chains needs as many rounds as it is deep
-        holding |= {name for name, children in chains.items() if holding.intersection(children)}
-    return list(holding)
+    return holding({kind.name for kind in DATASET_TYPES["diaSource"]}) or holding({RAW_TYPE})
 
 
 def _open(repo: str) -> Butler:
