@@ -65,12 +65,12 @@ def report_page(session: Session, outcome: Outcome, notes: Sequence[str] = ()) -
 
 
 def _context(failing: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Return what is known of each rerun as a whole, once, though each of its verdicts carries it."""
+    """Return what is known of each rerun as a whole, once, with the command to run next at the end."""
     known: dict[str, dict[str, None]] = {}
     for row in failing:
         if row["context"]:
             known.setdefault(row["rerun"], {}).update(dict.fromkeys(row["context"]))
-    return {rerun: list(lines) for rerun, lines in known.items()}
+    return {rerun: sorted(lines, key=lambda line: line.startswith("next")) for rerun, lines in known.items()}
 
 
 def _inline(figure: Figure) -> str:

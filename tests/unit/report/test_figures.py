@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow.csv
-import pytest
 from flux_ladders import ladder_curve
 
 from harness.metrics.ptc.curve import curves_table
@@ -65,7 +64,6 @@ def test_gains_are_those_of_the_detector(tmp_path):
     assert [len(drawing.figure.axes[0].get_xticks()) for drawing in drawn[::4]] == [2, 2]
 
 
-@pytest.mark.slow
 def test_a_focal_plane_is_not_drawn_whole(tmp_path):
     """Of many detectors the first four are drawn, and each title says so."""
     drawn = drawings(measured(tmp_path, [(number, f"R01_S{number:02}") for number in range(6)]))

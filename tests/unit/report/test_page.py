@@ -95,16 +95,18 @@ def test_nothing_fails():
 
 
 def test_what_is_known_of_a_rerun_is_told_once():
-    """The story of a rerun stands under its name, though each failure of it carries the same lines."""
-    churn = {"context": ("churn 9 lost", "next rerun-harness diff")}
+    """The story of a rerun stands under its name, though each failure of it carries it, and ends with what to do."""
+    churn, objects = ({"context": (line, "next rerun-harness diff")} for line in ("churn 9 lost", "objects grew"))
     read = Page(
-        shown(verdict("a", **churn), verdict("b", **churn), verdict("c", rerun="w_2020_24", context=("churn 2 lost",)))
+        shown(
+            verdict("a", **churn), verdict("b", **objects), verdict("c", rerun="w_2020_24", context=("churn 2 lost",))
+        )
     )
     assert [heading for heading in read.text["h2"] if "whole" in heading] == [
         "w_2020_20 as a whole",
         "w_2020_24 as a whole",
     ]
-    assert read.text["pre"][-2:] == ["churn 9 lost\nnext rerun-harness diff", "churn 2 lost"]
+    assert read.text["pre"][-2:] == ["churn 9 lost\nobjects grew\nnext rerun-harness diff", "churn 2 lost"]
 
 
 def test_checks_that_went_wrong_are_told_before_anything_else():
