@@ -138,7 +138,10 @@ class Session:
             from harness.embedded import EMBEDDED_DATASET, EMBEDDED_DATASETS
 
             asked = {ref.name for ref in self.refs}
-            return next((name for name, reruns in EMBEDDED_DATASETS.items() if asked & set(reruns)), EMBEDDED_DATASET)
+            holding = [name for name, reruns in EMBEDDED_DATASETS.items() if asked & set(reruns)]
+            if len(holding) > 1:
+                raise UsageError(f"the reruns are of several datasets ({', '.join(holding)}); ask for one at a time")
+            return holding[0] if holding else EMBEDDED_DATASET
         named = {name for ref in self.refs if (name := getattr(self.open(ref), "dataset", ""))}
         if len(named) > 1:
             raise UsageError(f"the reruns name several datasets ({', '.join(sorted(named))}); say which with --dataset")
@@ -410,7 +413,7 @@ class Session:
     def describe(self) -> str:
         """Say in one line what is judged against what."""
         reruns = ", ".join(ref.name for ref in self.refs)
-        where = "the embedded survey" if self.is_embedded else self.repo
+        where = "the embedded repository" if self.is_embedded else self.repo
         against = [] if self.reference is None else [self.reference.name]
         if self.baseline is not None:
             against.append(f"baseline {self.dataset}")

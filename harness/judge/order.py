@@ -62,6 +62,7 @@ def in_order(quantity: Quantity, against: str, orders: Mapping[str, Order]) -> V
         interval=interval if orders else None,
         acceptable=Interval(0, 0),
         n_units=len(orders),
+        place="order",
     )
 
 

@@ -37,6 +37,8 @@ def relative_change(change: float, base: float) -> str:
     if not base:
         return f"{change:+.6g}"
     percent = 100 * change / abs(base)
+    if abs(percent) < 1e-9:
+        return "0"  # rounding of the last digits
     return f"{percent:+.2f} %" if abs(percent) >= 0.005 else f"{percent:+.2g} %"
 
 

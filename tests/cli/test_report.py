@@ -17,7 +17,7 @@ from harness.metrics.ptc.curve import curves_table
 
 def report(run, *arguments, code=0):
     """Write the page, and return what was said and the page."""
-    answer = run("report", f"--measurements={run.store}", *arguments, code=code)
+    answer = run("report", *arguments, code=code)
     return answer, (run.folder / "report.html").read_text(encoding="utf-8")
 
 
@@ -66,7 +66,7 @@ def test_flats_have_figures(run):
 
 def test_page_that_cannot_be_written(run):
     """A folder that is not there is one sentence, said before anything is measured."""
-    answer = run("report", f"--measurements={run.store}", "--rerun", JUNE, "--out", "no/where/report.html", code=2)
+    answer = run("report", "--rerun", JUNE, "--out", "no/where/report.html", code=2)
     assert answer.complaint == "cannot write no/where/report.html: there is no folder no/where"
     assert not run.store.exists()
     assert not (run.folder / "no").exists()
@@ -74,7 +74,7 @@ def test_page_that_cannot_be_written(run):
 
 def test_a_folder_is_no_page(run):
     """A folder in the page's place is refused before anything is measured."""
-    answer = run("report", f"--measurements={run.store}", "--out", run.folder, code=2)
+    answer = run("report", "--out", run.folder, code=2)
     assert "is a directory" in answer.err
     assert not run.store.exists()
 
@@ -87,7 +87,7 @@ def test_a_failed_write_leaves_the_old_page(measured, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    answer = measured("report", f"--measurements={measured.store}", "--rerun", JUNE, code=2)
+    answer = measured("report", "--rerun", JUNE, code=2)
     assert answer.complaint.startswith("cannot write report.html: no space left on device")
     assert (measured.folder / "report.html").read_text(encoding="utf-8") == "old"
 

@@ -18,7 +18,7 @@ def test_third_rerun_is_as_the_second_was(measured):
 def test_newest_rerun_is_the_default(measured):
     """Without options it is the newest embedded rerun, against the one its baseline was accepted from."""
     answer = measured("verify")
-    assert answer.out.startswith(f"{JUNE} of the embedded survey against {MAY} and baseline hits2015\n")
+    assert answer.out.startswith(f"{JUNE} of the embedded repository against {MAY} and baseline hits2015\n")
     assert re.search(r"^\d+ judged: \d+ PASS$", answer.out, re.MULTILINE)
 
 

@@ -99,7 +99,7 @@ def test_main_job_passes_in_an_empty_folder(installed, tmp_path):
     """The embedded survey is judged by the baseline inside, and nothing is left in the folder."""
     done = installed.run(tmp_path, "rerun-harness", "verify")
     assert done.returncode == 0, done.stdout
-    assert "w_2020_24 of the embedded survey against w_2020_20 and baseline hits2015" in done.stdout
+    assert "w_2020_24 of the embedded repository against w_2020_20 and baseline hits2015" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
 

@@ -20,7 +20,7 @@ from harness.shipped import shipped
 APRIL, MAY, JUNE = EMBEDDED_RERUNS
 
 #: Commands that read the measurement store.
-_MEASURING = {"verify", "measure", "diff", "accept", "review"}
+_MEASURING = {"verify", "measure", "diff", "accept", "review", "report"}
 
 #: What standard error holds beside a complaint.
 _PROGRESS = ("measuring ", "embedded survey: ", "embedded sensor: ")

@@ -154,6 +154,13 @@ class TestDataset:
         assert Session(Request(reruns=("mine=/elsewhere",))).dataset == EMBEDDED_DATASET
 
     @pytest.mark.usefixtures("unbuilt")
+    def test_embedded_reruns_of_two_datasets_are_not_judged_together(self):
+        """One baseline cannot be that of both."""
+        both = Session(Request(reruns=tuple(reruns[0] for reruns in EMBEDDED_DATASETS.values())))
+        with pytest.raises(UsageError, match=r"several datasets \(hits2015, rtm007\); ask for one at a time"):
+            _ = both.dataset
+
+    @pytest.mark.usefixtures("unbuilt")
     def test_embedded_dataset_knows_its_newest_rerun(self):
         """``--dataset`` alone is enough to say what is meant; a name of one's own means the survey."""
         for dataset, reruns in EMBEDDED_DATASETS.items():

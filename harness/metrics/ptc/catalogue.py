@@ -94,6 +94,7 @@ def _shapes() -> Iterator[Metric]:
 
 
 def _ladder() -> Iterator[Metric]:
+    definitions = {"numPairs": {"up_to": "turnoff"}}
     for name, doc in (
         ("numPairs", "Pairs of flats, of each amplifier, that were measured and lie below the turnoff."),
         ("numPairsPastTurnoff", "Pairs, of each amplifier, whose variance has collapsed."),
@@ -104,7 +105,8 @@ def _ladder() -> Iterator[Metric]:
         ("numUnpairedFlats", "Flats of each detector that belong to no pair."),
         ("numAmplifiers", "Amplifiers with a gain."),
     ):
-        yield Metric(f"ptc.{name}", "ct", doc, "ptc_ladder", census=True, per="amplifier")
+        definition = definitions.get(name, {})
+        yield Metric(f"ptc.{name}", "ct", doc, "ptc_ladder", definition=definition, census=True, per="amplifier")
 
 
 def _eotest() -> Iterator[Metric]:

@@ -211,16 +211,18 @@ def _curve(rows: object) -> Curve:
         return filled
 
     first = rows.row(0, named=True)
+    numbers = {
+        name: rows[column].cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64)
+        for name, column in _NUMBERS.items()
+    }
+    numbers["n_pixels"][numbers["n_pixels"] <= 0] = np.nan  # a variance rests on some: nobody knows on how many
     return Curve(
         instrument=first["instrument"] or "",
         detector=first["detector"],
         detector_name=first["detectorName"] or "",
         amplifier=first["amplifier"],
         exposures=np.stack([exposures("exposure1"), exposures("exposure2")], axis=1),
-        **{
-            name: rows[column].cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64)
-            for name, column in _NUMBERS.items()
-        },
+        **numbers,
         status=np.array(rows["status"].fill_null("").to_list(), object),
         covariance=cube("covariance"),
         covariance_error=cube("covarianceError"),

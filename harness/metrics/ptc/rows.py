@@ -78,7 +78,7 @@ class _Amplifier:
         self._curve = curve
         self._fit = fit
         self._place = place_of(curve.detector, curve.detector_name, curve.amplifier)
-        self._sample = digest_of(curve.exposures.tolist()) if (curve.exposures >= 0).all() else ""
+        self._sample = digest_of(sorted(curve.exposures.tolist())) if (curve.exposures >= 0).all() else ""
 
     def add_fit(self) -> None:
         fit = self._fit

@@ -9,7 +9,7 @@ import math
 import pytest
 from rich.console import Console
 
-from harness.report.listing import Column, Listing, number, print_listing
+from harness.report.listing import Column, Listing, number, print_listing, relative_change
 
 LISTING = Listing(
     "w_2020_24 against w_2020_20",
@@ -90,3 +90,19 @@ def test_markdown_escapes_what_would_break_it():
 def test_numbers_read_well(value, text):
     """Counts are whole numbers, and no float noise is shown."""
     assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("change", "base", "text"),
+    [
+        (0.0, 5.0, "0"),
+        (1e-16, 1.0, "0"),
+        (-4e-6, 1.0, "-0.0004 %"),
+        (0.0832, 1.0, "+8.32 %"),
+        (-2.0, -4.0, "-50.00 %"),
+        (3.0, 0.0, "+3"),
+    ],
+)
+def test_change_is_written_relative_to_what_it_started_from(change, base, text):
+    """A small change keeps its sign and its size; what is left of rounding is none."""
+    assert relative_change(change, base) == text

@@ -82,3 +82,12 @@ def test_a_table_with_mean_and_variance_alone_is_a_curve():
     assert np.isnan(c.variance_error).all()
     assert (c.detector, c.name) == (None, "C06")
     assert c.measured.all()
+
+
+def test_no_pixels_are_an_unknown_number_of_pixels():
+    """A table that writes 0 in place of a number of pixels does not know it: a variance rests on some."""
+    import pyarrow as pa
+
+    (c,) = curves_of(pa.table({"amplifier": ["C06"] * 2, "mean": [1.0, 2], "variance": [1.0, 2], "nPixels": [0, 100]}))
+    assert np.isnan(c.n_pixels[0])
+    assert c.variance_error[1] == pytest.approx(2 * np.sqrt(2 / 100))
