@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from contextlib import redirect_stderr, redirect_stdout
+import sys
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, final
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, final
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     import pytest
 
@@ -111,7 +112,7 @@ def judge_with_pytest(session: Session, checks: Path | None = None, pytest_args:
         *pytest_args,
     ]
     heard = io.StringIO()
-    with redirect_stdout(heard), redirect_stderr(heard):
+    with redirect_stdout(heard), redirect_stderr(heard), _forgotten(folder):
         code = pytest.main(arguments, plugins=[_Collector(outcome)])
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
         raise UsageError(f"no check was selected in {checks}")
@@ -120,6 +121,19 @@ def judge_with_pytest(session: Session, checks: Path | None = None, pytest_args:
     if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR):
         raise UsageError(f"pytest could not run the checks in {checks}: {_last_line(heard.getvalue())}")
     return outcome
+
+
+@contextmanager
+def _forgotten(folder: Path) -> Generator[None]:
+    """Forget the checks' modules when done: the next run may have others of the same name."""
+    known = set(sys.modules)
+    try:
+        yield
+    finally:
+        for name in set(sys.modules) - known:
+            path = Path(getattr(sys.modules[name], "__file__", None) or ".")
+            if folder in path.parents and path.name.startswith(("test_", "conftest.")):
+                del sys.modules[name]
 
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:

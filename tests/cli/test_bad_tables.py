@@ -93,7 +93,7 @@ def test_text_in_a_parquet_file(files):
     ("text", "words"),
     [
         ("tables = [", "cannot be read as TOML"),
-        ('name = "x"\n', "'tables' is missing"),
+        ('name = "x"\n', "names nothing to read; write for example [tables.diaSource]"),
         ('[tables.diaSauce]\nfiles = ["a.parquet"]\n', "unknown table 'diaSauce'"),
         ('[tables.diaSource]\nfile = "a.parquet"\n', "'tables.diaSource.files' is missing"),
     ],

@@ -35,7 +35,7 @@ def _session(survey, rerun="w_2020_24", **changes):
 
 
 def _checks(tmp_path, name, code):
-    path = tmp_path / f"test_{name}.py"  # a module of its own: one process imports each name once
+    path = tmp_path / f"test_{name}.py"
     path.write_text(code)
     return path
 
@@ -148,3 +148,12 @@ def test_own_checks_come_before_the_harness_s(tmp_path, monkeypatch):
     assert checks_folder() == shipped("verification")
     (tmp_path / "tests/verification").mkdir(parents=True)
     assert checks_folder().resolve() == tmp_path / "tests/verification"
+
+
+def test_checks_of_one_name_are_told_apart(survey, tmp_path):
+    """A second file of the same name, in another folder, is what runs the second time."""
+    for number, limit in enumerate((1e9, 1.0)):
+        (tmp_path / str(number)).mkdir()
+        code = f"def test_it(rerun, expect):\n    expect(rerun['dia.numSources']).within(0, {limit})\n"
+        outcome = judge_with_pytest(_session(survey), _checks(tmp_path / str(number), "alike", code))
+        assert [verdict.state for verdict in outcome.verdicts] == [("PASS", "FAIL")[number]]
