@@ -17,7 +17,7 @@ from harness.errors import UsageError
 from harness.shipped import shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from types import ModuleType
 
 __all__ = [
@@ -25,9 +25,11 @@ __all__ = [
     "EMBEDDED_DATASETS",
     "EMBEDDED_RERUNS",
     "cache_folder",
+    "embedded_dataset",
     "embedded_repository",
     "load_sensor",
     "load_survey",
+    "newest_embedded",
 ]
 
 EMBEDDED_DATASETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -88,6 +90,25 @@ def embedded_repository(cache: Path | None = None, progress: Callable[[str], Non
             "set RERUN_HARNESS_CACHE to a folder that can be written and has 50 MB to spare"
         ) from error
     return repository
+
+
+def newest_embedded(dataset: str | None = None) -> str:
+    """Return the newest rerun of an embedded dataset; of the survey when that is none of them."""
+    return EMBEDDED_DATASETS.get(dataset or EMBEDDED_DATASET, EMBEDDED_RERUNS)[-1]
+
+
+def embedded_dataset(reruns: Collection[str]) -> str:
+    """Return the dataset of some embedded reruns; the survey's for a name of one's own.
+
+    Raises
+    ------
+    harness.errors.UsageError
+        When they are of several datasets.
+    """
+    holding = [name for name, own in EMBEDDED_DATASETS.items() if set(reruns) & set(own)]
+    if len(holding) > 1:
+        raise UsageError(f"the reruns are of several datasets ({', '.join(holding)}); ask for one at a time")
+    return holding[0] if holding else EMBEDDED_DATASET
 
 
 def cache_folder() -> Path:

@@ -96,10 +96,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         session = _session(metafunc.config)
         names = [ref.name for ref in session.refs]
         metafunc.parametrize("rerun", list(session.refs), ids=names, indirect=True, scope="session")
-        for group in sorted(session.groups & set(metafunc.fixturenames)):
-            metafunc.parametrize(group, session.metrics_of(group) or [_NOTHING])
+        for group in sorted(session.selection.groups & set(metafunc.fixturenames)):
+            metafunc.parametrize(group, session.selection.metrics_of(group) or [_NOTHING])
         if "amplifier" in metafunc.fixturenames:
-            places = session.amplifiers
+            places = session.selection.amplifiers
             ids = ["-".join(map(str, place.values())) or "unmeasured" for place in places]
             metafunc.parametrize("amplifier", places or [_NOTHING], ids=ids or None)
     except HarnessError as fault:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 from harness.errors import HarnessError, SelfComparisonError, UsageError
-from harness.model import DataId, VerdictState
+from harness.model import VerdictState
 from harness.rerun.protocol import RerunRef
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from harness.model import Metric
     from harness.request import Request
     from harness.rerun.protocol import Rerun
+    from harness.selection import Selection
     from harness.verification import Verification
 
 __all__ = ["Session"]
@@ -74,10 +75,9 @@ class Session:
                 raise UsageError("two reruns bear the same name, and verdicts go by name; ask for one at a time")
             return refs
         if self.is_embedded:
-            from harness.embedded import EMBEDDED_DATASET, EMBEDDED_DATASETS
+            from harness.embedded import newest_embedded
 
-            known = EMBEDDED_DATASETS.get(self.request.dataset or EMBEDDED_DATASET, EMBEDDED_DATASETS[EMBEDDED_DATASET])
-            return (RerunRef(self.repo, known[-1]),)
+            return (RerunRef(self.repo, newest_embedded(self.request.dataset)),)
         from harness.rerun import list_reruns
 
         names = list_reruns(self.repo)
@@ -110,9 +110,10 @@ class Session:
             return None  # judging needs measurements, not the repository they came from
 
     def _is_measured(self, ref: RerunRef) -> bool:
-        return self._manifest(ref) is not None
+        return self.manifest(ref) is not None
 
-    def _manifest(self, ref: RerunRef) -> Manifest | None:
+    def manifest(self, ref: RerunRef) -> Manifest | None:
+        """Return what the measurement of a rerun consists of, or None when it has not been measured."""
         from harness.measure.run import OWN
 
         return self.store.read_manifest(self.store.folder(ref, OWN), asdict(self.settings))
@@ -135,13 +136,9 @@ class Session:
         if self.request.dataset is not None:
             return self.request.dataset
         if self.is_embedded:
-            from harness.embedded import EMBEDDED_DATASET, EMBEDDED_DATASETS
+            from harness.embedded import embedded_dataset
 
-            asked = {ref.name for ref in self.refs}
-            holding = [name for name, reruns in EMBEDDED_DATASETS.items() if asked & set(reruns)]
-            if len(holding) > 1:
-                raise UsageError(f"the reruns are of several datasets ({', '.join(holding)}); ask for one at a time")
-            return holding[0] if holding else EMBEDDED_DATASET
+            return embedded_dataset([ref.name for ref in self.refs])
         named = {name for ref in self.refs if (name := getattr(self.open(ref), "dataset", ""))}
         if len(named) > 1:
             raise UsageError(f"the reruns name several datasets ({', '.join(sorted(named))}); say which with --dataset")
@@ -259,75 +256,19 @@ class Session:
         return all_metrics(self.settings)
 
     @cached_property
-    def groups(self) -> frozenset[str]:
-        """The families of metrics that a check may run over."""
-        return frozenset(metric.group for metric in self.catalogue.values())
+    def selection(self) -> Selection:
+        """What of all that can be measured is judged."""
+        from harness.selection import Selection
 
-    def metrics_of(self, group: str) -> list[str]:
-        """Return the metrics of a group that are to be judged.
-
-        Those are the metrics that the baseline holds; of defects all, and without any baseline all: a check that has
-        nothing to judge would pass in silence.
-        """
-        from harness.measure.catalogue import DEFECT_GROUPS
-
-        members = [name for name, metric in self.catalogue.items() if metric.group == group]
-        if not self._applies(group):
-            return []
-        if self.baseline is None or group in DEFECT_GROUPS:
-            return members
-        return [name for name in members if name in self.baseline.metrics]
-
-    @property
-    def amplifiers(self) -> list[DataId]:
-        """The amplifiers of all reruns and the reference; one without a name when nothing was measured yet."""
-        if not (self._applies("amplifier_gain") or self._applies("eotest_gain")):
-            return []
-        refs = self.refs if self.reference is None else (*self.refs, self.reference)
-        found = dict.fromkeys(place for ref in refs for place in self.measurements(ref).amplifiers)
-        return list(found) or [DataId()]
-
-    def _applies(self, group: str) -> bool:
-        """Whether a group of metrics is judged: where a rerun holds its input, or the baseline expects it.
-
-        Of a rerun that has not been measured nobody knows what it holds: then every check runs, and says so.
-        """
-        from harness.measure.families import FAMILIES
-
-        family = next(family for family in FAMILIES if group in family.groups)
-        return self._judged_families is None or family.name in self._judged_families
-
-    @cached_property
-    def _judged_families(self) -> frozenset[str] | None:
-        from harness.measure.families import FAMILIES
-
-        manifests = [self._manifest(ref) for ref in self.refs]
-        found = {name for manifest in manifests if manifest is not None for name in manifest.families}
-        if self.baseline is not None:
-            groups = {self.catalogue[name].group for name in self.baseline.metrics if name in self.catalogue}
-            found |= {family.name for family in FAMILIES if family.groups & groups}
-        return frozenset(found) or None
+        return Selection(self)
 
     def tables(self, ref: RerunRef, name: str) -> list[pa.Table]:
         """Return the further tables that were kept with a rerun's measurements, such as ``curves``."""
         from harness.measure.run import OWN
 
-        manifest = self._manifest(ref)
+        manifest = self.manifest(ref)
         folder = self.store.folder(ref, OWN)
         return [] if manifest is None else self.store.read_tables(folder, manifest.shards, name)
-
-    def unexpected(self, ref: RerunRef) -> list[str]:
-        """Return the metrics measured of a rerun of which the baseline expects nothing."""
-        from harness.measure.catalogue import DEFECT_GROUPS
-
-        if self.baseline is None:
-            return []
-        measured = (self.catalogue[name] for name in self.measurements(ref))
-        return [
-            metric.name
-            for metric in measured
-            if metric.group not in DEFECT_GROUPS and metric.name not in self.baseline.metrics
-        ]
 
     def measurements(self, ref: RerunRef) -> Measurements:
         """Return the stored measurements of a rerun, those against the reference included.

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, assert_never, final
 
 import numpy as np
 
-from harness.baseline.model import Above, AgreesWith, Below, Closes, Unchanged, Within, amplifier_of
+from harness.baseline.amplifiers import amplifier_of
+from harness.baseline.model import Above, AgreesWith, Below, Closes, Unchanged, Within
 from harness.judge import expectations
 from harness.judge.accepted import Accepted
 from harness.judge.acknowledge import acknowledged

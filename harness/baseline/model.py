@@ -45,8 +45,6 @@ __all__ = [
     "Settings",
     "Unchanged",
     "Within",
-    "amplifier_key",
-    "amplifier_of",
 ]
 
 #: Version of the schema that this harness writes; see `harness.baseline.migrations`.
@@ -247,17 +245,6 @@ class AmplifierValue(_Strict):
     sample: str = ""
 
 
-def amplifier_key(data_id: Mapping[str, int | str]) -> str:
-    """Return under which name an entry keeps an amplifier: ``94-C06``, or ``R22_S11_C06``."""
-    return "-".join(str(data_id[name]) for name in ("detector", "amplifier") if name in data_id)
-
-
-def amplifier_of(key: str) -> tuple[int | None, str]:
-    """Return detector and amplifier of an `amplifier_key`."""
-    detector, dash, amplifier = key.partition("-")
-    return (int(detector), amplifier) if dash and detector.isdecimal() else (None, key)
-
-
 @final
 class Entry(_Strict):
     """The accepted value of one metric.
@@ -281,7 +268,7 @@ class Entry(_Strict):
     units
         Digest of the set of visits that the value rests on; empty when unknown.
     amplifiers
-        Values of the single amplifiers, by `amplifier_key`, for a metric that each amplifier has one of.
+        Values of the single amplifiers (`harness.baseline.amplifiers`), where each has its own.
     """
 
     value: float

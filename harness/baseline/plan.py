@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, final
 
+from harness.baseline.amplifiers import amplifier_key
 from harness.baseline.globs import choose
-from harness.baseline.model import AgreesWith, AmplifierValue, Entry, Original, Unchanged, Within, amplifier_key
+from harness.baseline.model import AgreesWith, AmplifierValue, Entry, Original, Unchanged, Within
 from harness.errors import UsageError
 from harness.model import VerdictState
 

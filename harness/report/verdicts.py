@@ -61,7 +61,7 @@ def exit_code(states: Iterable[VerdictState], *, tolerate_inconclusive: bool = F
 
 def not_judged(session: Session, ref: RerunRef) -> str:
     """Return one line that names what was measured and is expected nothing of; empty when there is none."""
-    names = session.unexpected(ref)
+    names = session.selection.unexpected(ref)
     if not names:
         return ""
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""

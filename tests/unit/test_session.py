@@ -248,15 +248,15 @@ def _measured(survey, **changes):
 def test_groups_hold_what_is_expected(survey):
     """Of counts those in the baseline are judged, of defects all: a check without anything to judge would pass."""
     session = _measured(survey)
-    assert session.metrics_of("dia_count") == ["dia.numSources", "dia.numObjects"]
-    assert set(session.metrics_of("dia_sanity")) > {"dia.numDuplicateIds", "dia.numEqualColumnPairs"}
-    assert len(_measured(survey, baselines=survey.folder / "none").metrics_of("dia_count")) > 2
+    assert session.selection.metrics_of("dia_count") == ["dia.numSources", "dia.numObjects"]
+    assert set(session.selection.metrics_of("dia_sanity")) > {"dia.numDuplicateIds", "dia.numEqualColumnPairs"}
+    assert len(_measured(survey, baselines=survey.folder / "none").selection.metrics_of("dia_count")) > 2
 
 
 def test_what_nobody_expects_is_named(survey):
     """Metrics that were measured and that the baseline does not mention are told, defects apart."""
     session = _measured(survey)
-    unexpected = session.unexpected(session.refs[0])
+    unexpected = session.selection.unexpected(session.refs[0])
     assert "dia.numGoodSources" in unexpected
     assert not {"dia.numSources", "dia.numDuplicateIds"} & set(unexpected)
 
@@ -303,35 +303,35 @@ def _of_sensor(sensor, *reruns, reference=None):
 def test_amplifiers_are_those_of_both_sides(sensor):
     """What the reference alone has is judged too: an amplifier that is gone must not go unnoticed."""
     c06, c07, c00 = DataId(detector=94, amplifier="C06"), DataId(detector=94, amplifier="C07"), "R22_S11_C00"
-    assert _of_sensor(sensor, "run_1").amplifiers == [c06, c07]
-    both = _of_sensor(sensor, "run_2", reference="run_1").amplifiers
+    assert _of_sensor(sensor, "run_1").selection.amplifiers == [c06, c07]
+    both = _of_sensor(sensor, "run_2", reference="run_1").selection.amplifiers
     assert sorted(both, key=str) == sorted([c06, c07, DataId(amplifier=c00)], key=str)
-    assert len(_of_sensor(sensor, "run_1", "run_2").amplifiers) == 3
+    assert len(_of_sensor(sensor, "run_1", "run_2").selection.amplifiers) == 3
 
 
 def test_amplifiers_of_a_rerun_that_was_not_measured(sensor, survey):
     """One without a name stands for them, so that a check runs and says so; a survey of the sky has none."""
-    assert _of_sensor(sensor, "run_3").amplifiers == [DataId()]
-    assert _measured(survey).amplifiers == []
+    assert _of_sensor(sensor, "run_3").selection.amplifiers == [DataId()]
+    assert _measured(survey).selection.amplifiers == []
 
 
 def test_group_applies_where_a_rerun_holds_its_input(sensor, survey):
     """Flats have no DIA sources, nor the other way round; of what was not measured nobody knows."""
     flats, unknown = _of_sensor(sensor, "run_1"), _of_sensor(sensor, "run_3")
-    assert flats.metrics_of("dia_sanity") == []
-    assert "ptc.gain" in flats.metrics_of("amplifier_gain")
-    assert _measured(survey).metrics_of("ptc_sanity") == []
-    assert unknown.metrics_of("dia_sanity")
-    assert unknown.metrics_of("amplifier_gain")
+    assert flats.selection.metrics_of("dia_sanity") == []
+    assert "ptc.gain" in flats.selection.metrics_of("amplifier_gain")
+    assert _measured(survey).selection.metrics_of("ptc_sanity") == []
+    assert unknown.selection.metrics_of("dia_sanity")
+    assert unknown.selection.metrics_of("amplifier_gain")
 
 
 def test_group_applies_where_a_baseline_expects_it(sensor):
     """A rerun that lost its DIA sources is judged by what the baseline says of them."""
     sensor.accept()
     session = _measured(sensor, reruns=("run_1",), reference=None)
-    assert session.metrics_of("dia_count") == ["dia.numSources", "dia.numObjects"]
-    assert "ptc.numUnfitted" in session.metrics_of("ptc_sanity")
-    assert session.metrics_of("eotest_sanity") == []
+    assert session.selection.metrics_of("dia_count") == ["dia.numSources", "dia.numObjects"]
+    assert "ptc.numUnfitted" in session.selection.metrics_of("ptc_sanity")
+    assert session.selection.metrics_of("eotest_sanity") == []
 
 
 def test_further_tables_are_found_with_their_measurements(sensor):

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from harness.baseline.amplifiers import amplifier_key
 from harness.baseline.model import (
     Acceptance,
     AgreesWith,
@@ -16,7 +17,6 @@ from harness.baseline.model import (
     Entry,
     Original,
     Unchanged,
-    amplifier_key,
 )
 from harness.measure.measurements import Measurements
 from harness.measure.store import Manifest
