@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.baseline.amplifiers import amplifier_key, amplifier_of
+from harness.model import DataId
 
 
 @pytest.mark.parametrize(
