@@ -151,7 +151,7 @@ class Flats(Protocol):
 
     @property
     def biases(self) -> Mapping[int, FlatExposure]:
-        """The bias of each detector that has one: an image of the segments, without an overscan level."""
+        """The bias of each detector that has one, by segments or assembled (`harness.rerun.bias`)."""
 
     def local(self, ref: str) -> AbstractContextManager[Path]:
         """Return a local file for the ``ref`` of an exposure or bias; a remote one is fetched for the while.
