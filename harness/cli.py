@@ -18,12 +18,13 @@ import harness
 from harness.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
 
     from harness.report.listing import Format, Listing
     from harness.session import Session
+    from harness.verify import Outcome
 
 __all__ = ["main"]
 
@@ -108,18 +109,13 @@ def verify(
 
     Arguments after -- go to pytest (such as -k objects).
     """
-    from harness.report.verdicts import exit_code, not_judged, verdict_listing
-    from harness.verify import judge_with_pytest
+    from harness.report.verdicts import verdict_listing
 
     session = _session(tolerate_inconclusive=inconclusive == "warn", **asked)
-    session.resolve()
-    _measure(session, workers)
-    outcome = judge_with_pytest(session, checks, pytest_args)
-    notes = [*outcome.problems, *(line for ref in session.refs if (line := not_judged(session, ref)))]
-    _print(verdict_listing(outcome.verdicts, session.describe(), notes=notes, verbose=verbose), fmt)
-    states = [verdict.state for verdict in outcome.verdicts]
-    code = exit_code(states, tolerate_inconclusive=session.request.tolerate_inconclusive)
-    sys.exit(1 if outcome.problems else code)
+    outcome, notes, code = _judge(session, workers, checks, pytest_args)
+    told = [*outcome.problems, *notes]
+    _print(verdict_listing(outcome.verdicts, session.describe(), notes=told, verbose=verbose), fmt)
+    sys.exit(code)
 
 
 @main.command()
@@ -133,19 +129,15 @@ def report(checks: Path | None, workers: int, out: Path, **asked: Any) -> None:
     """
     from harness.atomic import write_atomic
     from harness.report.page import report_page
-    from harness.report.verdicts import exit_code, not_judged, summary
-    from harness.verify import judge_with_pytest
+    from harness.report.verdicts import summary
 
     if not out.parent.is_dir():  # now, rather than when all is measured
         raise UsageError(f"cannot write {out}: there is no folder {out.parent}")
     session = _session(**asked)
-    session.resolve()
-    _measure(session, workers)
-    outcome = judge_with_pytest(session, checks)
-    notes = [line for ref in session.refs if (line := not_judged(session, ref))]
+    outcome, notes, code = _judge(session, workers, checks)
     write_atomic(out, report_page(session, outcome, notes))
     click.echo(f"wrote {out}: {summary(outcome.verdicts)}")
-    sys.exit(1 if outcome.problems else exit_code(verdict.state for verdict in outcome.verdicts))
+    sys.exit(code)
 
 
 @main.command()
@@ -285,6 +277,22 @@ def _session(**asked: Any) -> Session:
     from harness.session import Session
 
     return Session(Request(**asked), tell=lambda line: click.echo(line, err=True))
+
+
+def _judge(
+    session: Session, workers: int, checks: Path | None, pytest_args: Sequence[str] = ()
+) -> tuple[Outcome, list[str], int]:
+    """Measure what is missing and judge it; return what came of it, what was not judged, and the exit code."""
+    from harness.report.verdicts import exit_code, not_judged
+    from harness.verify import judge_with_pytest
+
+    session.resolve()
+    _measure(session, workers)
+    outcome = judge_with_pytest(session, checks, pytest_args)
+    notes = [line for ref in session.refs if (line := not_judged(session, ref))]
+    states = [verdict.state for verdict in outcome.verdicts]
+    code = exit_code(states, tolerate_inconclusive=session.request.tolerate_inconclusive)
+    return outcome, notes, 1 if outcome.problems else code
 
 
 def _measure(session: Session, workers: int) -> None:

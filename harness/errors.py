@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import ClassVar, final
 
-__all__ = ["BrokenFileError", "HarnessError", "NotMeasuredError", "SelfComparisonError", "UsageError"]
+__all__ = [
+    "BrokenFileError",
+    "HarnessError",
+    "NotMeasuredError",
+    "SelfComparisonError",
+    "UsageError",
+    "first_line",
+]
 
 
 class HarnessError(Exception):
@@ -43,3 +50,8 @@ class BrokenFileError(HarnessError):
     """A baseline, measurement or table file is damaged, or written by a newer version."""
 
     exit_code = 4
+
+
+def first_line(fault: BaseException) -> str:
+    """Return what another library's error says, short enough for one of ours: its first line, else its kind."""
+    return (str(fault).splitlines() or [type(fault).__name__])[0]

@@ -37,12 +37,13 @@ def _by_detector(rerun: Rerun) -> Iterator[Partition]:
     """Yield the flats of each detector, with its bias, as one part."""
     if rerun.flats is None:
         return
-    detectors = sorted({exposure.detector for exposure in rerun.flats.exposures})
-    for detector in detectors:
-        used = [exposure for exposure in rerun.flats.exposures if exposure.detector == detector]
+    used: dict[int, list[str]] = {}
+    for exposure in rerun.flats.exposures:
+        used.setdefault(exposure.detector, []).append(exposure.inputs)
+    for detector in sorted(used):
         if detector in rerun.flats.biases:
-            used.append(rerun.flats.biases[detector])
-        inputs = digest_of(sorted(exposure.inputs for exposure in used))
+            used[detector].append(rerun.flats.biases[detector].inputs)
+        inputs = digest_of(sorted(used[detector]))
         yield Partition(f"detector-{detector}", (str(detector),), inputs)
 
 

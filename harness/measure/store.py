@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, final
 
 from harness.atomic import clean_leftovers, write_atomic
-from harness.errors import BrokenFileError, HarnessError
+from harness.errors import BrokenFileError, HarnessError, first_line
 from harness.model import digest_of
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class MeasurementStore:
                     tables.append(file.read())
             except (OSError, pa.ArrowException) as fault:
                 raise BrokenFileError(
-                    f"measurement file {path} cannot be read ({_first_line(fault)}); delete it and measure again"
+                    f"measurement file {path} cannot be read ({first_line(fault)}); delete it and measure again"
                 ) from None
         return pa.concat_tables(tables).combine_chunks()
 
@@ -207,9 +207,7 @@ class MeasurementStore:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError) as fault:
-            raise BrokenFileError(
-                f"{path} cannot be read ({_first_line(fault)}); delete it and measure again"
-            ) from None
+            raise BrokenFileError(f"{path} cannot be read ({first_line(fault)}); delete it and measure again") from None
         if isinstance(content, dict) and isinstance(content.get("format"), int) and content["format"] > MANIFEST_FORMAT:
             raise BrokenFileError(
                 f"{path} was written by a newer rerun-harness (format {content['format']}); update it"
@@ -241,7 +239,3 @@ def _write(folder: Path, filename: str, content: bytes | str) -> None:
 
 def _manifest_name(settings: Mapping[str, Any]) -> str:
     return f"manifest-{digest_of(dict(settings))[:8]}.json"
-
-
-def _first_line(fault: BaseException) -> str:
-    return (str(fault).splitlines() or [type(fault).__name__])[0]

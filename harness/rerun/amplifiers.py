@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from harness.errors import BrokenFileError, UsageError
 from harness.rerun.aliases import canonical_name
 from harness.rerun.eotest import eotest_amplifiers
+from harness.rerun.formats import FITS
 from harness.rerun.gain_files import gain_rows
 from harness.rerun.table_files import TABLE_FORMATS, table_of_file, typed_column
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["amplifiers_schema", "as_amplifiers", "read_amplifiers"]
 
 _VALUES = ("ptcGain", "gain", "readNoise", "saturation", "fullWell", "a00", "turnoff")
-_FITS = (".fits", ".fits.gz", ".fit")
 _NESTED = (".json", ".yaml", ".yml")
 
 
@@ -88,7 +88,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     if not path.name.endswith(TABLE_FORMATS):
         known = ", ".join((*TABLE_FORMATS, *_NESTED))
         raise UsageError(f"{path} is not a file about amplifiers that is understood (known: {known})")
-    if path.name.endswith(_FITS) and (rows := eotest_amplifiers(path)) is not None:
+    if path.name.endswith(FITS) and (rows := eotest_amplifiers(path)) is not None:
         return rows
     return _table_rows(path)
 

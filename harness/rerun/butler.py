@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import pyarrow as pa
 
-from harness.errors import BrokenFileError, UsageError
+from harness.errors import BrokenFileError, UsageError, first_line
 from harness.model import Provenance, digest_of
 from harness.rerun.aliases import ALIAS_VERSION
 from harness.rerun.butler_flats import ButlerFlats
@@ -247,9 +247,9 @@ def _open(repo: str) -> Butler:
             "pip install 'rerun-harness[postgresql]'"
         ) from None
     except (OSError, RuntimeError, ValueError) as fault:
-        reason = (str(fault).splitlines() or [type(fault).__name__])[0]
         raise UsageError(
-            f"{repo} is not a Butler repository that can be opened ({reason}); name a folder with a butler.yaml"
+            f"{repo} is not a Butler repository that can be opened ({first_line(fault)}); "
+            "name a folder with a butler.yaml"
         ) from None
 
 

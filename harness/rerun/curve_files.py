@@ -10,6 +10,7 @@ from harness.errors import UsageError
 from harness.metrics.ptc.curve import curve_schema
 from harness.rerun.aliases import canonical_name
 from harness.rerun.eotest import eotest_curves
+from harness.rerun.formats import FITS
 from harness.rerun.table_files import TABLE_FORMATS, table_of_file, typed_column
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["read_curves"]
 
 _NEEDED = ("amplifier", "mean", "variance")
-_FITS = (".fits", ".fits.gz", ".fit")
 
 
 def read_curves(paths: Iterable[Path], instrument: str, detectors: Mapping[str, int]) -> pa.Table:
@@ -67,7 +67,7 @@ def _table(path: Path) -> pa.Table:
     schema = curve_schema()
     if not path.name.endswith(TABLE_FORMATS):
         raise UsageError(f"{path} is not a file of curves that is understood (known: {', '.join(TABLE_FORMATS)})")
-    if path.name.endswith(_FITS) and (rows := eotest_curves(path)) is not None:
+    if path.name.endswith(FITS) and (rows := eotest_curves(path)) is not None:
         return pa.Table.from_pylist(rows, schema)
     table = table_of_file(path)
     stored = {canonical_name(name, "curves"): name for name in table.column_names}

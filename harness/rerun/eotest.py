@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.errors import BrokenFileError, UsageError
+from harness.errors import BrokenFileError, UsageError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,8 +115,9 @@ def _extension(path: Path, name: str) -> tuple[dict[str, NDArray[Any]], Any] | N
             data = file[name].data
             return {column: np.asarray(data[column]) for column in data.names}, file[0].header
     except Exception as fault:  # noqa: BLE001 - astropy raises of every kind on a damaged file
-        reason = (str(fault).splitlines() or [type(fault).__name__])[0]
-        raise BrokenFileError(f"{path} cannot be read as FITS ({reason}); write it again or leave it out") from None
+        raise BrokenFileError(
+            f"{path} cannot be read as FITS ({first_line(fault)}); write it again or leave it out"
+        ) from None
 
 
 def _sensor(path: Path, ending: str, header: Any) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.errors import BrokenFileError, UsageError
+from harness.errors import BrokenFileError, UsageError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from astropy.table import Table as AstropyTable
     from numpy.typing import NDArray
 
-__all__ = ["BATCH_ROWS", "FORMATS", "batches_of_file", "schema_of_file"]
+__all__ = ["BATCH_ROWS", "FITS", "FORMATS", "batches_of_file", "schema_of_file"]
 
 BATCH_ROWS = 1 << 17
 """Most rows of a batch."""
@@ -34,8 +34,10 @@ _GROUP_ROWS = 1 << 20
 _BUFFER_BYTES = 1 << 20
 
 _PARQUET = (".parq", ".parquet", ".pq")
-_FITS = (".fits", ".fits.gz", ".fit")
-FORMATS = (*_PARQUET, ".ecsv", *_FITS)
+FITS = (".fits", ".fits.gz", ".fit")
+"""Endings of FITS files."""
+
+FORMATS = (*_PARQUET, ".ecsv", *FITS)
 """Endings of the file names that are understood."""
 
 
@@ -126,7 +128,7 @@ def _read_whole(path: Path, _mtime: int, _size: int) -> pa.Table:
     from astropy.table import Table
 
     try:
-        if _format(path) not in _FITS:
+        if _format(path) not in FITS:
             if not path.read_bytes().endswith(b"\n"):
                 raise ValueError("its last line is not finished")  # noqa: TRY301 - told like any other damage
             return _arrow(Table.read(path, format="ascii.ecsv"))
@@ -186,5 +188,6 @@ def _array(values: NDArray[Any], mask: NDArray[np.bool_]) -> pa.Array:
 
 
 def _broken(path: Path, fault: BaseException) -> BrokenFileError:
-    reason = (str(fault).splitlines() or [type(fault).__name__])[0]
-    return BrokenFileError(f"{path} cannot be read as a table ({reason}); write it again or leave it out of the rerun")
+    return BrokenFileError(
+        f"{path} cannot be read as a table ({first_line(fault)}); write it again or leave it out of the rerun"
+    )

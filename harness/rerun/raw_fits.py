@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 import numpy as np
 from astropy.io import fits
 
-from harness.errors import BrokenFileError
+from harness.errors import BrokenFileError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,9 +141,8 @@ class RawFile:
             with warnings.catch_warnings(action="ignore"):
                 return self._read(self._index[name])
         except Exception as fault:  # noqa: BLE001 - astropy and its decoders raise of every kind on damaged pixels
-            reason = (str(fault).splitlines() or [type(fault).__name__])[0]
             raise BrokenFileError(
-                f"the pixels of Segment{name[1:]} in {self.path} cannot be read ({reason}); {_AGAIN}"
+                f"the pixels of Segment{name[1:]} in {self.path} cannot be read ({first_line(fault)}); {_AGAIN}"
             ) from None
 
     def _add(self, index: int, hdu: Any) -> None:
@@ -194,8 +193,7 @@ def _open(path: Path) -> tuple[int, Any]:
                 hdus.close()
                 raise
     except Exception as fault:  # noqa: BLE001 - astropy raises of every kind on a damaged file
-        reason = (str(fault).splitlines() or [type(fault).__name__])[0]
-        raise BrokenFileError(f"{path} cannot be read as FITS ({reason}); {_AGAIN}") from None
+        raise BrokenFileError(f"{path} cannot be read as FITS ({first_line(fault)}); {_AGAIN}") from None
     return sys.maxsize if _is_compressed(path) else path.stat().st_size, hdus
 
 

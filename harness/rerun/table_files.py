@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from harness.errors import BrokenFileError, UsageError
+from harness.errors import BrokenFileError, UsageError, first_line
 from harness.rerun.formats import FORMATS, batches_of_file, schema_of_file
 
 if TYPE_CHECKING:
@@ -56,5 +56,6 @@ def _csv(path: Path) -> pa.Table:
     try:
         return pl.read_csv(path, infer_schema_length=None).to_arrow()
     except (OSError, pl.exceptions.PolarsError) as fault:
-        reason = (str(fault).splitlines() or [type(fault).__name__])[0]
-        raise BrokenFileError(f"{path} cannot be read as a table ({reason}); write it again or leave it out") from None
+        raise BrokenFileError(
+            f"{path} cannot be read as a table ({first_line(fault)}); write it again or leave it out"
+        ) from None

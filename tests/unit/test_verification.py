@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pyarrow as pa
 import pytest
+from acceptances import acceptance
 
 from harness.baseline.model import (
     Above,
-    Acceptance,
     Acknowledgement,
     AgreesWith,
     Baseline,
@@ -40,17 +40,7 @@ CATALOGUE = {
 }
 MEANS = {"dia.numSources": 4000, "dia.numObjects": 1300, "dia.numDuplicateIds": 0, "churn.numLost": 10}
 MEANS["background.closure"] = 0.5
-STORY = Acceptance(
-    at=datetime(2026, 11, 21, tzinfo=UTC),
-    by="A. Person",
-    harness="0.1.0",
-    rerun="old",
-    versions={},
-    inputs="old",
-    reason="it was right",
-    ticket="DM-25125",
-    visits=24,
-)
+STORY = acceptance(24, ticket="DM-25125")
 
 
 def _measured(rerun, *, visits=VISITS, **changes):

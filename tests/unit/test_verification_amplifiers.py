@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import numpy as np
 import pyarrow as pa
 import pytest
+from acceptances import acceptance
 
 from harness.baseline.amplifiers import amplifier_key
 from harness.baseline.model import (
-    Acceptance,
     AgreesWith,
     AmplifierValue,
     Baseline,
@@ -26,17 +24,7 @@ from harness.model import DataId
 from harness.verification import Verification
 
 CATALOGUE = ptc_catalogue()
-STORY = Acceptance(
-    at=datetime(2026, 11, 21, tzinfo=UTC),
-    by="A. Person",
-    harness="0.1.0",
-    rerun="old",
-    versions={},
-    inputs="old",
-    reason="it was right",
-    ticket="",
-    visits=16,
-)
+STORY = acceptance(16)
 NAMES = [f"C{i}{j}" for i in (1, 0) for j in range(8)]
 GAINS = dict(zip(NAMES, np.linspace(1.3, 1.7, 16).tolist(), strict=True))
 C06 = DataId(detector=94, amplifier="C06")

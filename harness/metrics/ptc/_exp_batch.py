@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 
+from harness.metrics.ptc._scatter import LEAST_SCATTER
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,8 +24,6 @@ MIN_PAIRS = 4
 _MAX_STEPS = 50
 #: Normal matrices scaled to a unit diagonal are singular when an eigenvalue is smaller.
 _SINGULAR = 1e-12
-#: No estimated scatter is smaller: it would be that of 2e10 pixels.
-_LEAST_SCATTER = 1e-5
 
 
 @final
@@ -127,7 +127,7 @@ def robust_scale(points: Points, relative: NDArray[np.float64], chosen: NDArray[
     median = (ordered[rows, np.minimum((n - 1) // 2, last)] + ordered[rows, np.minimum(n // 2, last)]) / 2
     # Half of the residuals of a normal distribution lie within 0.6745; three parameters make them smaller.
     scale = np.where(n >= MIN_PAIRS, median / 0.6745 * np.sqrt(np.maximum(n, 1) / np.maximum(n - 3, 1)), np.inf)
-    return np.maximum(scale, np.where(points.known, 1, _LEAST_SCATTER))
+    return np.maximum(scale, np.where(points.known, 1, LEAST_SCATTER))
 
 
 def modelled(points: Points, values: NDArray[np.float64]) -> NDArray[np.float64]:

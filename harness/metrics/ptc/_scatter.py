@@ -9,14 +9,14 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["estimated_scatter"]
+__all__ = ["LEAST_SCATTER", "estimated_scatter"]
 
 _REJECTED_BEYOND = 5.0
 _ROUNDS = 30
 #: Fewer pairs than this cannot tell two kinds of scatter apart.
 _ENOUGH = 20
 #: No scatter is smaller: it would be that of 2e10 pixels.
-_LEAST = 1e-5
+LEAST_SCATTER = 1e-5
 
 
 def estimated_scatter(
@@ -42,12 +42,12 @@ def estimated_scatter(
     enough = np.count_nonzero(chosen, axis=1, keepdims=True) >= _ENOUGH
     constant = np.where(enough, _median(residual**2, chosen) / 0.455, 0)
     for _ in range(_ROUNDS):
-        variance = np.maximum(proportional + constant * constant_shape, _LEAST**2)
+        variance = np.maximum(proportional + constant * constant_shape, LEAST_SCATTER**2)
         weight = np.where(chosen & (square < _REJECTED_BEYOND**2 * variance), 1 / variance, 0)
         excess = weight * square / variance
         proportional = proportional * _ratio(excess, weight)
         constant = constant * _ratio(excess * constant_shape, weight * constant_shape)
-    return np.sqrt(np.maximum(proportional + constant * constant_shape, _LEAST**2))
+    return np.sqrt(np.maximum(proportional + constant * constant_shape, LEAST_SCATTER**2))
 
 
 def _median(values: NDArray[np.float64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -39,8 +39,6 @@ CHANGES: Mapping[str, Sequence[Kind]] = {
     "eotest.numAdded": (Kind.ADDED,),
 }
 
-_COLUMNS = ("ptcGain", "gain", "readNoise", "saturation", "fullWell", "a00", "turnoff")
-
 
 def eotest_rows(amplifiers: pa.Table, instrument: str) -> pa.Table:
     """Return the numbers on record and the counts of what is wrong in them.
@@ -52,8 +50,14 @@ def eotest_rows(amplifiers: pa.Table, instrument: str) -> pa.Table:
     instrument
         Name to put into the rows.
     """
+    import pyarrow as pa
+
     rows = AmplifierRows(instrument)
-    known = [name for name in _COLUMNS if amplifiers[name].null_count < amplifiers.num_rows]
+    known = [
+        field.name
+        for field in amplifiers.schema
+        if pa.types.is_floating(field.type) and amplifiers[field.name].null_count < amplifiers.num_rows
+    ]
     for row in amplifiers.to_pylist():
         place = place_of(row["detector"], row["detectorName"] or "", row["amplifier"])
         for name in known:

@@ -178,7 +178,7 @@ def _select(curve: Curve, start: Fit) -> Covariances:
             f"there is no {start.model} fit to start from: {start.reason or 'its gain is not positive'}"
         )
     reach = np.max(curve.mean[start.used], initial=-np.inf)
-    pairs = curve.measured & (curve.mean <= start.turnoff) & (start.used | (curve.mean > reach))
+    pairs = start.below_turnoff(curve) & (start.used | (curve.mean > reach))
     if not pairs.any():
         raise _NoResultError(f"none of {len(curve)} pairs can be used")
     return Covariances.from_curve(curve, pairs, _expected_variance(curve.mean[pairs], start))

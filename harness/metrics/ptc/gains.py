@@ -143,7 +143,7 @@ def estimate_gains(curve: Curve, fit: Fit) -> list[GainEstimate]:
     more, or what that scatter says where N is unknown.  The same photons are behind all estimates of a curve, and
     behind the fit: errors of two of them added in quadrature are an upper limit to the error of their difference.
     """
-    below = curve.measured & (curve.mean <= fit.turnoff)
+    below = fit.below_turnoff(curve)
     if not below.any():
         return [GainEstimate(name, reason=fit.reason or "no pair below the turnoff") for name in DEFINITIONS]
     fit = _with_noise(curve, fit)
