@@ -1,0 +1,1 @@
+"""Exposures, read without the software that wrote them."""
