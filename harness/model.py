@@ -69,7 +69,8 @@ class Metric:
 
     Every metric is built of two sums over data IDs, so that it can be formed for any set of them (a detector, a visit,
     a rerun, a resampled rerun): ``reduce="sum"`` is the sum of numerators, ``reduce="ratio"`` the sum of numerators
-    over the sum of denominators (a mean, when every denominator is 1).
+    over the sum of denominators (a mean, when every denominator is 1).  ``reduce="max"`` is the largest numerator, for
+    what has to hold everywhere; it cannot be resampled, so such a metric is a census.
 
     Attributes
     ----------
@@ -88,7 +89,8 @@ class Metric:
     census
         Whether the value is complete by construction (a count of broken rows), so that it has no sampling error.
     per
-        The independent unit: sources of one visit share its seeing and sky; an amplifier has electronics of its own.
+        The independent unit: sources of one visit share its seeing and sky; an amplifier has electronics of its own;
+        visits that are compared with one coadd share its noise.
     offset
         Name of the metric that holds its predicted fractional offset from the true value, where physics gives one.
     """
@@ -97,10 +99,10 @@ class Metric:
     unit: str
     doc: str
     group: str
-    reduce: Literal["sum", "ratio"] = "sum"
+    reduce: Literal["sum", "ratio", "max"] = "sum"
     definition: Mapping[str, Any] = field(default_factory=dict)
     census: bool = False
-    per: Literal["visit", "amplifier"] = "visit"
+    per: Literal["visit", "amplifier", "coadd"] = "visit"
     offset: str = ""
 
     @property

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from harness.model import Metric
 
-__all__ = ["WHOLE_RERUN", "Quantity", "amplifier_units"]
+__all__ = ["WHOLE_RERUN", "Quantity", "amplifier_units", "coadd_units"]
 
 WHOLE_RERUN = -1
 """The unit of a number that belongs to no single visit (a count of objects, a figure from a publication)."""
@@ -38,6 +38,22 @@ def amplifier_units(detectors: NDArray[np.int64], amplifiers: NDArray[np.object_
     return ((detectors + 1) << 32) + numbers[which]
 
 
+def coadd_units(coadds: NDArray[np.object_]) -> NDArray[np.int64]:
+    """Return the numbers by which coadds are paired.
+
+    Parameters
+    ----------
+    coadds
+        Name of each; `WHOLE_RERUN` is the number of the empty one.
+    """
+    names, which = np.unique(coadds.astype(str), return_inverse=True)
+    numbers = [
+        int.from_bytes(hashlib.blake2b(name.encode(), digest_size=7).digest()) if name else WHOLE_RERUN
+        for name in names.tolist()
+    ]
+    return np.array(numbers, np.int64)[which]
+
+
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Quantity:
@@ -50,12 +66,12 @@ class Quantity:
     rerun
         Name of the rerun.
     units : (n,) int64
-        Numbers of visits or amplifiers, strictly increasing; the single unit `WHOLE_RERUN` where the number belongs to
-        none.
+        Numbers of visits, amplifiers or coadds, strictly increasing; the single unit `WHOLE_RERUN` where the number
+        belongs to none.
     numerator : (n,) float64
-        The metric's numerators, summed over each unit.
+        The metric's numerators, summed over each unit (the largest, for a metric that reduces so).
     denominator : (n,) float64 or None
-        The metric's denominators, summed over each unit; None for a metric that reduces by a sum.
+        The metric's denominators, summed over each unit; None for a metric that is no ratio.
     inputs
         Digest of the input datasets; empty when unknown.
     data_id
@@ -89,7 +105,7 @@ class Quantity:
 
     def __post_init__(self) -> None:
         name = self.metric.name
-        if (self.denominator is None) != (self.metric.reduce == "sum"):
+        if (self.denominator is None) == (self.metric.reduce == "ratio"):
             raise ValueError(
                 f"{name}: a {self.metric.reduce} takes {'no' if self.denominator is not None else 'a'} denominator"
             )
@@ -106,12 +122,16 @@ class Quantity:
 
     @property
     def value(self) -> float:
-        """The sum, or the ratio of sums; NaN when empty, when any part is not finite, or when the divisor is 0."""
-        total = float(self.numerator.sum())
+        """Sum, ratio of sums, or largest; NaN when empty, when any part is not finite, or when the divisor is 0."""
+        total = float(self.numerator.max(initial=-math.inf) if self._is_largest else self.numerator.sum())
         divisor = 1.0 if self.denominator is None else float(self.denominator.sum())
         if not self.n_units or not math.isfinite(total) or not math.isfinite(divisor) or divisor == 0:
             return math.nan
         return total / divisor
+
+    @property
+    def _is_largest(self) -> bool:
+        return self.metric.reduce == "max"
 
     @property
     def why_unmeasured(self) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from harness.errors import UsageError
-from harness.judge.quantity import WHOLE_RERUN, Quantity, amplifier_units
+from harness.judge.quantity import WHOLE_RERUN, Quantity, amplifier_units, coadd_units
 from harness.measure.catalogue import OF_OTHER_TABLES
 from harness.metrics.ptc.amplifier_rows import BETWEEN
 from harness.model import DataId
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Measurements"]
 
-_DIMENSIONS = ("instrument", "visit", "detector", "amplifier", "band")
+_DIMENSIONS = ("instrument", "visit", "detector", "amplifier", "coadd", "band")
 
 
 @final
@@ -58,7 +58,7 @@ class Measurements:
         self.catalogue = catalogue
         self.rows = rows
         self._ratios = ratios
-        self._by_metric = _split_by_metric(rows)
+        self._by_metric = _split_by_metric(rows, catalogue)
         self._known: dict[str, Quantity] = {}
 
     def __iter__(self) -> Iterator[str]:
@@ -127,11 +127,13 @@ class Measurements:
         else:
             rows = _select(self._by_metric.get(name, _EMPTY), data_id)
             units, (numerator, denominator) = _by_unit(rows["unit"], rows["numerator"], rows["denominator"])
+            if metric.reduce == "max":
+                numerator = _largest_by_unit(rows["unit"], rows["numerator"])
             uncertainty = _stated_uncertainty(rows, denominator if metric.reduce == "ratio" else None)
             samples = _samples(rows)
             between = BETWEEN if metric.per == "amplifier" else "; "
             detail = _detail(rows, name in self._by_metric, data_id, between)
-            if metric.reduce == "sum":
+            if metric.reduce != "ratio":
                 denominator = None
         inputs = digest = ""
         if self.manifest is None:
@@ -181,6 +183,7 @@ _EMPTY: dict[str, np.ndarray] = {
     "visit": np.empty(0, np.int64),
     "detector": np.empty(0, np.int64),
     "amplifier": np.empty(0, object),
+    "coadd": np.empty(0, object),
     "unit": np.empty(0, np.int64),
     "band": np.empty(0, object),
     "numerator": np.empty(0),
@@ -191,7 +194,7 @@ _EMPTY: dict[str, np.ndarray] = {
 }
 
 
-def _split_by_metric(rows: pa.Table) -> dict[str, dict[str, np.ndarray]]:
+def _split_by_metric(rows: pa.Table, catalogue: Mapping[str, Metric]) -> dict[str, dict[str, np.ndarray]]:
     """Turn the rows into numpy columns per metric, once, so that every later look-up is a slice."""
     import pyarrow.compute as pc
 
@@ -202,19 +205,24 @@ def _split_by_metric(rows: pa.Table) -> dict[str, dict[str, np.ndarray]]:
     columns: dict[str, np.ndarray] = {}
     for name in ("visit", "detector"):
         columns[name] = pc.fill_null(rows[name].cast("int64"), WHOLE_RERUN).to_numpy()[order]
-    for name in ("instrument", "amplifier", "band", "sample", "detail"):
+    for name in ("instrument", "amplifier", "coadd", "band", "sample", "detail"):
         columns[name] = pc.fill_null(rows[name], "").to_numpy()[order]
     for name in ("numerator", "denominator", "uncertainty"):
         columns[name] = rows[name].to_numpy()[order]
-    columns["unit"] = _units(columns)
-    return {
+    split = {
         name: {column: values[bounds[i] : bounds[i + 1]] for column, values in columns.items()}
         for i, name in enumerate(names)
     }
+    for name, own in split.items():
+        metric = catalogue.get(name)  # a store may hold metrics of another version of the harness
+        own["unit"] = _units(own, metric.per if metric is not None else "visit")
+    return split
 
 
-def _units(columns: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return numbers of units, alike in every rerun: a visit by its own number, an amplifier by its name."""
+def _units(columns: Mapping[str, np.ndarray], per: str) -> np.ndarray:
+    """Return numbers of units, alike in every rerun: a visit by its own number, an amplifier or coadd by its name."""
+    if per == "coadd":
+        return coadd_units(columns["coadd"])
     units = columns["visit"].copy()
     at = np.flatnonzero((columns["amplifier"] != "") & (units == WHOLE_RERUN))
     units[at] = amplifier_units(columns["detector"][at], columns["amplifier"][at])
@@ -236,6 +244,12 @@ def _by_unit(unit: np.ndarray, *columns: np.ndarray) -> tuple[np.ndarray, list[n
     """Sum columns over the rows of each independent unit."""
     units, index = np.unique(unit, return_inverse=True)
     return units, [np.bincount(index, weights=column, minlength=units.size) for column in columns]
+
+
+def _largest_by_unit(unit: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """Return the largest over the rows of each independent unit; NaN where one of them is."""
+    order = np.lexsort((column, unit))  # NaN is sorted last
+    return np.asarray(column[order][np.flatnonzero(np.diff(unit[order], append=WHOLE_RERUN - 1))])
 
 
 def _stated_uncertainty(rows: dict[str, np.ndarray], denominator: np.ndarray | None) -> np.ndarray | None:
@@ -275,6 +289,8 @@ def _place(rows: Mapping[str, Any], at: int) -> str:
     """Say what a row is for, in parentheses; nothing when it is for the whole rerun."""
     if rows["visit"][at] != WHOLE_RERUN:
         return f" (visit {rows['visit'][at]})"
+    if rows["coadd"][at]:
+        return f" ({rows['coadd'][at]})"
     detector, amplifier = rows["detector"][at], rows["amplifier"][at]
     names = [f"detector {detector}"] if detector != WHOLE_RERUN else []
     names += [f"amplifier {amplifier}"] if amplifier else []

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["MANIFEST_FORMAT", "Manifest", "MeasurementStore", "table_filename"]
 
 #: Raised when what a manifest or a shard file holds changes its meaning.
-MANIFEST_FORMAT = 2
+MANIFEST_FORMAT = 3
 
 
 @final

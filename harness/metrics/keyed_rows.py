@@ -65,6 +65,7 @@ def rows_table(rows: Sequence[pl.DataFrame], instrument: str | None) -> pa.Table
     frame = pl.concat(rows).with_columns(
         pl.lit(instrument, pl.String).alias("instrument"),
         pl.lit(None, pl.String).alias("amplifier"),
+        pl.lit(None, pl.String).alias("coadd"),
         pl.lit(None, pl.Float64).alias("uncertainty"),
         pl.lit(None, pl.String).alias("sample"),
     )

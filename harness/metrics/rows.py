@@ -15,7 +15,8 @@ __all__ = ["rows_schema"]
 def rows_schema() -> pa.Schema:
     """Return the Arrow schema of metric rows.
 
-    What a row is not for is null: an amplifier has no visit, and a source none of the amplifiers.
+    What a row is not for is null: an amplifier has no visit, and a source none of the amplifiers.  ``coadd`` names the
+    coadd that a row is about, or that a visit was compared with.
 
     ``numerator`` and ``denominator`` add over data IDs (see `harness.model.Metric`); the denominator is null for a
     plain sum, the uncertainty (of the row's own value) null where the data themselves give it by resampling.
@@ -32,6 +33,7 @@ def rows_schema() -> pa.Schema:
             ("visit", pa.int64()),
             ("detector", pa.int32()),
             ("amplifier", pa.string()),
+            ("coadd", pa.string()),
             ("band", pa.string()),
             ("numerator", pa.float64()),
             ("denominator", pa.float64()),

@@ -6,14 +6,30 @@ import numpy as np
 import pytest
 
 from harness.judge import WHOLE_RERUN
-from harness.judge.quantity import amplifier_units
-from harness.model import DataId
+from harness.judge.quantity import Quantity, amplifier_units, coadd_units
+from harness.model import DataId, Metric
 
 
 def test_sum_and_ratio_of_sums(quantity):
     """A sum adds visits, a ratio divides sums and is no mean of ratios."""
     assert quantity([1, 2, 3]).value == 6
     assert quantity([1, 2, 3], [10, 10, 40]).value == 0.1
+
+
+def test_largest_of_all_units():
+    """A metric that reduces to its largest value has no denominator, no error, and none at all without units."""
+    metric = Metric("background.largestResidual", "", "Largest residual.", "test", "max", census=True)
+    three = Quantity(metric, "new", np.arange(3), np.array([0.5, 2.0, 1.0]))
+    assert (three.value, three.standard_error) == (2, 0)
+    assert math.isnan(three.over(np.arange(0)).value)
+
+
+def test_coadds_have_numbers_of_their_own():
+    """The number of a coadd depends on its name alone, and no coadd is the whole rerun's number."""
+    units = coadd_units(np.array(["455/33 r", "", "8188/65 r", "455/33 r"], object))
+    assert units[0] == units[3] != units[2]
+    assert units[1] == WHOLE_RERUN
+    assert coadd_units(np.array(["8188/65 r"], object))[0] == units[2]
 
 
 @pytest.mark.parametrize(

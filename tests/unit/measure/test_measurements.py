@@ -23,6 +23,8 @@ CATALOGUE = {
         Metric("x.area", "deg2", "Area.", "x_parts"),
         Metric("x.seeing", "arcsec", "Mean seeing.", "x_mean", "ratio"),
         Metric("x.numMissing", "ct", "Nothing gives it.", "x_count"),
+        Metric("x.sharper", "", "Sharper than the template.", "x_coadd", "ratio", per="coadd"),
+        Metric("x.largest", "pix", "Largest excess.", "x_mean", "max", census=True),
     )
 }
 MANIFEST = Manifest("new", "/repo", "dia", {}, (), "inputs", "content", "0.1.0")
@@ -146,6 +148,26 @@ def test_reason_of_a_nan_is_told():
     assert quantity.detail == "no such column (visit 3), and 2 more like it"
 
 
+def test_coadds_are_units_where_visits_share_them():
+    """Visits that were compared with one coadd are one unit, whichever rerun and whichever order they come in."""
+    rows = [
+        _row("x.sharper", numerator, visit=visit, coadd=coadd, denominator=1)
+        for visit, coadd, numerator in ((1, "455/33 r", 1), (2, "455/33 r", 0), (3, "8188/65 r", 1))
+    ]
+    quantity = _measurements(*rows)["x.sharper"]
+    assert (quantity.n_units, quantity.value) == (2, pytest.approx(2 / 3))
+    assert list(_measurements(*rows[::-1])["x.sharper"].units) == list(quantity.units)
+    assert _measurements(*rows)["x.sharper", {"coadd": "455/33 r"}].value == 0.5
+
+
+def test_largest_is_no_sum():
+    """What reduces to its largest value does so within a visit and over visits; one that is missing leaves none."""
+    rows = [_row("x.largest", value, visit=visit) for visit, value in ((1, 2.0), (1, 5.0), (2, -3.0))]
+    assert list(_measurements(*rows)["x.largest"].numerator) == [5, -3]
+    assert _measurements(*rows)["x.largest"].value == 5
+    assert math.isnan(_measurements(*rows, _row("x.largest", math.nan, visit=3))["x.largest"].value)
+
+
 def test_rerun_without_manifest_is_not_measured(some):
     """Without a manifest nothing counts as measured, whatever rows there are."""
     empty = Measurements("new", None, rows_schema().empty_table(), CATALOGUE, RATIOS)
@@ -158,7 +180,7 @@ def test_unknown_names_are_named(some):
     with pytest.raises(UsageError, match=r"there is no metric 'x\.numAl'; did you mean x\.numAll or"):
         some["x.numAl"]
     with pytest.raises(
-        UsageError, match="unknown dimension 'tract'; choose from instrument, visit, detector, amplifier, band"
+        UsageError, match="unknown dimension 'tract'; choose from instrument, visit, detector, amplifier, coadd, band"
     ):
         some["x.numAll", {"tract": 1}]
     with pytest.raises(UsageError, match="unknown dimension 'tract'"):

@@ -21,9 +21,9 @@ def test_rows_have_the_common_schema_and_keep_their_keys():
     )
     assert rows.schema == rows_schema()
     assert [tuple(row.values()) for row in rows.slice(0, 3).to_pylist()] == [
-        ("a.sum", "DECam", 2, 5, None, "g", 1.0, None, None, None, None),
-        ("a.sum", "DECam", 1, 6, None, None, 2.0, None, None, None, None),
-        ("a.ratio", "DECam", 2, 5, None, "g", 1.0, 4.0, None, None, None),
+        ("a.sum", "DECam", 2, 5, None, None, "g", 1.0, None, None, None, None),
+        ("a.sum", "DECam", 1, 6, None, None, None, 2.0, None, None, None, None),
+        ("a.ratio", "DECam", 2, 5, None, None, "g", 1.0, 4.0, None, None, None),
     ]
     assert np.isnan(rows["numerator"][3].as_py())
     assert rows["detail"][3].as_py() == "why"
