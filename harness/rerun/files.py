@@ -15,6 +15,7 @@ from harness.errors import BrokenFileError, UsageError
 from harness.model import Provenance, digest_of
 from harness.rerun.aliases import ALIAS_VERSION
 from harness.rerun.detectors import known_detectors
+from harness.rerun.exposures.folder import FolderExposures
 from harness.rerun.flats import FolderFlats
 from harness.rerun.missing import what_is_there
 from harness.rerun.protocol import Partition, RerunRef
@@ -22,17 +23,21 @@ from harness.rerun.regions import as_regions, regions_from_table
 from harness.rerun.rerun_toml import RERUN_TOML, FileTable, read_rerun_toml
 from harness.rerun.stored import FilePart, StoredTable
 from harness.rerun.table_files import table_of_file
+from harness.rerun.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
+
+    from harness.rerun.alerts import Alerts
 
 __all__ = ["FileRerun", "list_file_reruns"]
 
 
 @final
 class FileRerun:
-    """A rerun in a folder of files: tables (Parquet, ECSV, FITS), raw flats, curves, results of an EO test.
+    """A rerun in a folder of files: tables (Parquet, ECSV, FITS), raw flats, curves, results of an EO test, alerts,
+    exposures, PSF sizes.
 
     Parameters
     ----------
@@ -60,14 +65,19 @@ class FileRerun:
         }
         self._paths |= {
             name: self._matches(f"[{name}]", spec.files)
-            for name in ("curves", "amplifiers")
+            for name in ("curves", "amplifiers", "alerts", "psf_sizes")
             if (spec := getattr(self._toml, name)) is not None
         }
+        if self._toml.alerts is not None and self._toml.alerts.schema_file:
+            self._paths["alert schema"] = self._matches("[alerts]", [self._toml.alerts.schema_file])
         self._detectors = known_detectors(self.instrument, self._toml.detectors)
         self.flats = self._raw_flats()
-        self.tables: dict[str, StoredTable] = {
-            table: self._table(table, spec) for table, spec in self._toml.tables.items()
+        stored = {table: self._table(table, spec) for table, spec in self._toml.tables.items()}
+        self.tables: dict[str, StoredTable] = {name: table for name, table in stored.items() if name in TABLES}
+        self.sided_sources: dict[str, StoredTable] = {
+            name.partition(".")[2]: table for name, table in stored.items() if name not in TABLES
         }
+        self.exposures = self._listed_exposures()
 
     @property
     def instrument(self) -> str:
@@ -120,11 +130,34 @@ class FileRerun:
 
         return read_curves(self._paths["curves"].values(), self.instrument, self._detectors)
 
+    @cached_property
+    def alerts(self) -> Alerts | None:
+        """The alert packets that ``[alerts]`` names, or None."""
+        if "alerts" not in self._paths:
+            return None
+        from harness.rerun.alerts import Alerts
+
+        paths = self._paths["alerts"]
+        schema = next(iter(self._paths.get("alert schema", {}).values()), None)
+        read_by = [] if schema is None else [self._digests[schema]]
+        return Alerts(paths, {ref: digest_of([self._digests[path], *read_by]) for ref, path in paths.items()}, schema)
+
+    @cached_property
+    def psf_sizes(self) -> pa.Table | None:
+        """The PSF sizes that ``[psf_sizes]`` names, or None."""
+        if "psf_sizes" not in self._paths:
+            return None
+        from harness.rerun.exposures.recorded import sizes_of_file
+
+        return pa.concat_tables([sizes_of_file(path) for path in self._paths["psf_sizes"].values()])
+
     def provenance(self) -> Provenance:
         """Return what the rerun was made from and by."""
         inputs = {
             f"{name} {ref}": self._digests[path] for name, paths in self._used.items() for ref, path in paths.items()
         }
+        if self.exposures is not None:
+            inputs |= {f"{ref.kind} {ref.ref}": ref.inputs for ref in self.exposures.listed}
         return Provenance(
             self.name, str(self._folder), inputs, dict(self._toml.versions), f"files (aliases {ALIAS_VERSION})"
         )
@@ -148,6 +181,10 @@ class FileRerun:
             return None
         flats, biases = (self._matches("[flats]", globs) for globs in (keys.files, keys.bias))
         return FolderFlats(flats, biases, keys, self._detectors, self._folder / RERUN_TOML)
+
+    def _listed_exposures(self) -> FolderExposures | None:
+        entries = self._toml.exposures
+        return FolderExposures(self._folder, entries, self.instrument, self._folder / RERUN_TOML) if entries else None
 
     def _matches(self, what: str, globs: Sequence[str]) -> dict[str, Path]:
         paths: dict[str, Path] = {}

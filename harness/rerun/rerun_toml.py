@@ -8,13 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import UsageError
+from harness.rerun.exposures.protocol import ExposureKind  # noqa: TC001 - pydantic reads it
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
-__all__ = ["RERUN_TOML", "FileFlats", "FileGlobs", "FileRegions", "FileTable", "RerunToml", "read_rerun_toml"]
+__all__ = [
+    "RERUN_TOML",
+    "FileAlerts",
+    "FileFlats",
+    "FileGlobs",
+    "FileRegions",
+    "FileTable",
+    "RerunToml",
+    "read_rerun_toml",
+]
 
 RERUN_TOML = "rerun.toml"
 
@@ -23,6 +33,9 @@ _EXAMPLES = {
     "flats": '[flats] files = ["flat_*.fits"]',
     "curves": '[curves] files = ["*_ptc.fits"]',
     "amplifiers": '[amplifiers] files = ["*_eotest_results.fits"]',
+    "alerts": '[alerts] files = ["*.avro"]',
+    "exposures": '[[exposures]] kind = "science", files = ["calexp_{visit}_{detector}_{band}.fits"]',
+    "psf_sizes": '[psf_sizes] files = ["psf_sizes.csv"]',
 }
 
 
@@ -75,6 +88,34 @@ class FileFlats(FileGlobs):
     photodiode_key: str = "MONDIODE"
 
 
+class FileAlerts(FileGlobs):
+    """Where alert packets lie.
+
+    Attributes
+    ----------
+    schema_file
+        Key ``schema``: Avro schema (``lsst.v9_0.alert.avsc``) of packets as they were sent, which do not hold their
+        own; empty for files that do.
+    """
+
+    schema_file: str = Field("", alias="schema")
+
+
+class FileExposures(FileGlobs):
+    """Where exposures of one kind lie; file names tell the data ID, as in ``calexp_{visit}_{detector}_{band}.fits``.
+
+    Attributes
+    ----------
+    kind
+        What they are in the processing (`harness.rerun.exposures.protocol.ExposureKind`).
+    side
+        Which template they belong to, where there are two.
+    """
+
+    kind: ExposureKind
+    side: Literal["", "good", "deep"] = ""
+
+
 class FileRegions(_Strict):
     """What is known of the geometry.
 
@@ -103,7 +144,7 @@ class RerunToml(_Strict):
     dataset
         Dataset, and so the baseline file, that the rerun belongs to.
     tables
-        Canonical table name to its files.
+        Canonical table name to its files; ``diaSource.good`` and ``diaSource.deep`` are those of either template.
     versions
         Versions of the software that made it.
     regions
@@ -114,6 +155,12 @@ class RerunToml(_Strict):
         Photon transfer curves that somebody else measured.
     amplifiers
         What is on record of the amplifiers: results of an EO test, gains.
+    alerts
+        Alert packets.
+    exposures
+        Visit images, templates, differences, coadds and backgrounds.
+    psf_sizes
+        Tables of PSF sizes (`harness.rerun.exposures.recorded.sizes_of_file`).
     detectors
         Numbers of detectors by full name (or serial number), where neither file nor instrument tells them.
     """
@@ -121,12 +168,15 @@ class RerunToml(_Strict):
     name: str = ""
     instrument: str = ""
     dataset: str = ""
-    tables: dict[Literal["diaSource", "diaObject", "source"], FileTable] = {}
+    tables: dict[Literal["diaSource", "diaObject", "source", "diaSource.good", "diaSource.deep"], FileTable] = {}
     versions: dict[str, str] = {}
     regions: FileRegions = FileRegions()
     flats: FileFlats | None = None
     curves: FileGlobs | None = None
     amplifiers: FileGlobs | None = None
+    alerts: FileAlerts | None = None
+    exposures: list[FileExposures] = []
+    psf_sizes: FileGlobs | None = None
     detectors: dict[str, int] = {}
 
 
@@ -145,10 +195,10 @@ def read_rerun_toml(folder: Path) -> RerunToml:
         raise UsageError(f"{path}: {_sentence(fault.errors()[0])}") from None
     except (OSError, ValueError) as fault:
         raise UsageError(f"{path} cannot be read as TOML ({fault}); correct it") from None
-    if not (toml.tables or toml.flats or toml.curves or toml.amplifiers):
+    if not any(getattr(toml, key) for key in _EXAMPLES):
+        others = ", ".join(f"[{key}]" for key in _EXAMPLES if key != "tables")
         raise UsageError(
-            f"{path} names nothing to read; write for example {_EXAMPLES['tables']} "
-            "(or [flats], [curves] or [amplifiers] instead)"
+            f"{path} names nothing to read; write for example {_EXAMPLES['tables']} (or one of {others} instead)"
         )
     return toml if toml.name else toml.model_copy(update={"name": folder.name})
 
@@ -158,7 +208,8 @@ def _sentence(error: ErrorDetails) -> str:
     place = [str(key) for key in error["loc"] if key != "[key]"]
     key = ".".join(place)
     if error["type"] == "extra_forbidden":
-        return f"unknown key {key!r}; the keys there are {', '.join(_model_at(place).model_fields)}"
+        keys = ", ".join(field.alias or name for name, field in _model_at(place).model_fields.items())
+        return f"unknown key {key!r}; the keys there are {keys}"
     if error["type"] == "literal_error":
         return f"unknown table {place[-1]!r}; the tables are {error['ctx']['expected']}"
     if error["type"] == "missing":
@@ -170,5 +221,11 @@ def _model_at(place: list[str]) -> type[BaseModel]:
     """Return the model of the table that holds a key."""
     if len(place) == 1:
         return RerunToml
-    models: dict[str, type[BaseModel]] = {"tables": FileTable, "regions": FileRegions, "flats": FileFlats}
+    models: dict[str, type[BaseModel]] = {
+        "tables": FileTable,
+        "regions": FileRegions,
+        "flats": FileFlats,
+        "alerts": FileAlerts,
+        "exposures": FileExposures,
+    }
     return models.get(place[0], FileGlobs)
