@@ -102,12 +102,11 @@ class Session:
         reference = RerunRef(self.repo, accepted)
         if self._is_measured(reference):
             return reference
-        from harness.rerun import list_reruns
-
         try:
-            return reference if accepted in list_reruns(self.repo) else None
+            self.open(reference)
         except HarnessError:
             return None  # judging needs measurements, not the repository they came from
+        return reference
 
     def _is_measured(self, ref: RerunRef) -> bool:
         return self.manifest(ref) is not None

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["list_reruns", "open_ref", "open_rerun"]
 
+#: Two reruns of the same visits, taken as one.
+_SIDES = re.compile(r"good:(?P<good>.+),deep:(?P<deep>.+)")
+
 _DATABASES = ("sqlite:", "sqlite+", "postgresql:", "postgresql+")
 
 
@@ -25,7 +28,7 @@ def open_rerun(repo: str, name: str) -> Rerun:
         Butler repository (a folder, a ``butler.yaml``, or a URI that Butler takes), APDB URL (``sqlite:///…``,
         ``postgresql://…``), or folder with a ``rerun.toml`` (or of such folders).
     name
-        Collection, APDB namespace, or name in the ``rerun.toml``.
+        Collection, APDB namespace, or name in the ``rerun.toml``; ``good:A,deep:B`` for two with different templates.
 
     Returns
     -------
@@ -38,6 +41,12 @@ def open_rerun(repo: str, name: str) -> Rerun:
         When there is no such repository or rerun; the message says what there is.
     """
     kind = _kind(repo)
+    if (sides := _SIDES.fullmatch(name)) is not None:
+        from harness.rerun.combined import CombinedRerun
+        from harness.rerun.protocol import RerunRef
+
+        reruns = {side: open_rerun(repo, each) for side, each in sides.groupdict().items()}
+        return CombinedRerun(RerunRef(repo, name), reruns)
     if kind == "apdb":
         from harness.rerun.apdb import ApdbRerun
 

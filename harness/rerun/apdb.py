@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from harness.rerun.canonical import Column
     from harness.rerun.databases import Database
+    from harness.rerun.protocol import Table
 
 __all__ = ["ApdbRerun", "list_apdb_reruns"]
 
@@ -100,6 +101,23 @@ class ApdbRerun:
 
     def amplifiers(self) -> None:
         """Return None: an APDB knows nothing of amplifiers."""
+
+    @property
+    def exposures(self) -> None:
+        """None: an APDB knows nothing of images."""
+
+    @property
+    def sided_sources(self) -> Mapping[str, Table]:
+        """Nothing: an APDB has one set of DIA sources."""
+        return {}
+
+    @property
+    def psf_sizes(self) -> None:
+        """None: an APDB knows nothing of images."""
+
+    @property
+    def alerts(self) -> None:
+        """None: alerts are files."""
 
     @property
     def curves(self) -> None:

@@ -14,6 +14,8 @@ from harness.errors import BrokenFileError, UsageError, first_line
 from harness.model import Provenance, digest_of
 from harness.rerun.aliases import ALIAS_VERSION
 from harness.rerun.butler_flats import ButlerFlats
+from harness.rerun.exposures.butler import ButlerExposures
+from harness.rerun.exposures.dataset_types import EXPOSURE_TYPES, SIDED_SOURCE_TYPES
 from harness.rerun.missing import what_is_there
 from harness.rerun.protocol import Partition, RerunRef
 from harness.rerun.regions import as_regions, corners_array, polygon_area, regions_from_table
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["ButlerRerun", "list_butler_reruns"]
 
 _KEYS = ("visit", "detector")
+_SIDED = ("goodSeeingDiff_", "deepDiff_")
 
 
 @final
@@ -65,6 +68,10 @@ class ButlerRerun:
             names = sorted(self._butler.collections.query("*"))
             raise UsageError(f"{repo} has no collection {name!r}; {what_is_there(name, names, 'collection')}") from None
         self._present = frozenset(kind for info in infos for kind in info.dataset_types or ())
+        self._sided = {
+            side: next((kind for kind in kinds if kind in self._present), "")
+            for side, kinds in SIDED_SOURCE_TYPES.items()
+        }
         self._refs = {table: found for table in DATASET_TYPES if (found := self._find(table))}
         self.tables = {table: self._table(table) for table in self._refs}
 
@@ -89,8 +96,8 @@ class ButlerRerun:
 
     @cached_property
     def flats(self) -> ButlerFlats | None:
-        """The raw flats; None when there are none, or when they are but inputs of a rerun that has tables."""
-        if self._refs or RAW_TYPE not in self._present:
+        """The raw flats; None when there are none, or when they are but inputs of a rerun with tables or exposures."""
+        if self._refs or self.exposures is not None or RAW_TYPE not in self._present:
             return None
         with_biases = BIAS_TYPE in self._present
         flats = ButlerFlats(self._butler, self.name, with_biases=with_biases, fetch=self._local)
@@ -111,6 +118,35 @@ class ButlerRerun:
             names = {record.id: record.full_name for record in here.dimension_records("detector")}
         rows = ((ref, row) for ref in self._eotest_refs for row in self._eotest_rows(ref, names))
         return as_amplifiers(rows, {name: number for number, name in names.items()})
+
+    @cached_property
+    def exposures(self) -> ButlerExposures | None:
+        """The exposures, or None when there are none."""
+        if not self._present & {kind.name for kinds in EXPOSURE_TYPES.values() for kind in kinds}:
+            return None
+        exposures = ButlerExposures(self._query, self._bands, self._local)
+        return exposures if exposures.refs else None
+
+    @cached_property
+    def sided_sources(self) -> Mapping[str, StoredTable]:
+        """The DIA sources that were found with each of two templates, by side."""
+        refs = {side: self._query(kind) for side, kind in self._sided.items() if kind}
+        return {side: self._stored(f"diaSource.{side}", found, "") for side, found in refs.items() if found}
+
+    @cached_property
+    def psf_sizes(self) -> pa.Table | None:
+        """PSF sizes that were recorded beside the exposures, or None."""
+        from harness.rerun.exposures.recorded import METADATA_TYPES, SUMMARY_TYPES, recorded_sizes
+
+        if self.exposures is None:
+            return None
+        kind = next((kind for kind in SUMMARY_TYPES if kind in self._present), "")
+        refs = self._query(kind) + [ref for name in METADATA_TYPES for ref in self._query(name)]
+        return recorded_sizes((ref.datasetType.name, dict(ref.dataId.required), self._local(ref)) for ref in refs)
+
+    @property
+    def alerts(self) -> None:
+        """None: alerts are files."""
 
     @property
     def curves(self) -> None:
@@ -133,19 +169,25 @@ class ButlerRerun:
         return sorted(found, key=_order)
 
     def _find(self, table: str) -> list[DatasetRef]:
-        return next((refs for kind in DATASET_TYPES[table] if (refs := self._query(kind.name))), [])
+        # With two sets of DIA sources, one for each template, nothing says which of them the table would be.
+        two_sided = all(self._sided.values())
+        names = (kind.name for kind in DATASET_TYPES[table] if not (two_sided and kind.name.startswith(_SIDED)))
+        return next((refs for name in names if (refs := self._query(name))), [])
 
     def _table(self, table: str) -> StoredTable:
         refs = self._refs[table]
         kind = next(kind for kind in DATASET_TYPES[table] if kind.name == refs[0].datasetType.name)
+        return self._stored(table, refs, kind.repeats)
+
+    def _stored(self, table: str, refs: list[DatasetRef], repeats: str) -> StoredTable:
         parts = [FilePart(str(ref.id), partial(self._local, ref), _constants(ref)) for ref in refs]
         return StoredTable(
             table,
             parts,
-            partial(_partitions, refs, bool(kind.repeats)),
-            where=f"collection {self.name!r} in {self.ref.repo} ({kind.name})",
+            partial(_partitions, refs, bool(repeats)),
+            where=f"collection {self.name!r} in {self.ref.repo} ({refs[0].datasetType.name})",
             instrument=self.instrument,
-            unique=kind.repeats or None,
+            unique=repeats or None,
         )
 
     @cached_property
@@ -156,7 +198,14 @@ class ButlerRerun:
     def _used(self) -> list[DatasetRef]:
         """Return all datasets that are read."""
         refs = [ref for refs in self._refs.values() for ref in refs] + self._eotest_refs
-        return refs if self.flats is None else [*refs, *self.flats.refs, *self.flats.bias_refs.values()]
+        refs += [
+            ref for kind in self._sided.values() if kind and self.exposures is not None for ref in self._query(kind)
+        ]
+        if self.exposures is not None:
+            refs += self.exposures.refs.values()
+        if self.flats is not None:
+            refs += [*self.flats.refs, *self.flats.bias_refs.values()]
+        return list(dict.fromkeys(refs))
 
     def _eotest_rows(self, ref: DatasetRef, names: Mapping[int, str]) -> list[dict[str, Any]]:
         from harness.rerun.eotest import eotest_amplifiers
@@ -196,8 +245,7 @@ class ButlerRerun:
             records = sorted(
                 chosen.dimension_records("visit_detector_region"), key=lambda each: (each.visit, each.detector)
             )
-            filters = {each.id: each.physical_filter for each in chosen.dimension_records("visit")}
-            bands = {each.name: each.band for each in query.where(here).dimension_records("physical_filter")}
+        bands = self._bands(self.instrument, {int(visit) for visit in visits})
         records = [record for record in records if record.region is not None]
         if not records:
             return None
@@ -211,15 +259,24 @@ class ButlerRerun:
             "instrument": pa.array([self.instrument] * len(records)),
             "visit": pa.array([record.visit for record in records]),
             "detector": pa.array([record.detector for record in records]),
-            "band": pa.array([bands.get(filters.get(record.visit, "")) for record in records]),
+            "band": pa.array([bands.get(record.visit) for record in records]),
             "area": pa.array([float(polygon_area(*each)) for each in corners]),
             "corners": corners_array(ra, dec),
         }
         return as_regions(columns, len(records))
 
+    def _bands(self, instrument: str, visits: set[int]) -> dict[int, str]:
+        """Return the band of each of some visits, where the repository knows it."""
+        here = {"instrument": instrument}
+        with self._butler.query() as query:
+            bands = {each.name: each.band for each in query.where(here).dimension_records("physical_filter")}
+            chosen = query.where(here, "visit IN (visits)", bind={"visits": sorted(visits)})
+            filters = {each.id: each.physical_filter for each in chosen.dimension_records("visit")}
+        return {visit: bands[name] for visit, name in filters.items() if name in bands}
+
 
 def list_butler_reruns(repo: str) -> list[str]:
-    """Return the collections that hold DIA sources, in any order; where there are none, those that hold raw images.
+    """Return the collections with DIA sources, in any order; failing that, those with exposures, else with raw images.
 
     Raises
     ------
@@ -233,7 +290,8 @@ def list_butler_reruns(repo: str) -> list[str]:
     def holding(kinds: set[str]) -> list[str]:
         return [info.name for info in infos if kinds.intersection(info.dataset_types or ())]
 
-    return holding({kind.name for kind in DATASET_TYPES["diaSource"]}) or holding({RAW_TYPE})
+    exposures = {kind.name for kinds in EXPOSURE_TYPES.values() for kind in kinds}
+    return holding({kind.name for kind in DATASET_TYPES["diaSource"]}) or holding(exposures) or holding({RAW_TYPE})
 
 
 def _open(repo: str) -> Butler:

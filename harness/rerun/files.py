@@ -36,8 +36,7 @@ __all__ = ["FileRerun", "list_file_reruns"]
 
 @final
 class FileRerun:
-    """A rerun in a folder of files: tables (Parquet, ECSV, FITS), raw flats, curves, results of an EO test, alerts,
-    exposures, PSF sizes.
+    """A rerun in a folder of files: tables (Parquet, ECSV, FITS), exposures, alerts, raw flats, curves, EO-test results.
 
     Parameters
     ----------

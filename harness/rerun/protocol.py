@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from harness.model import Provenance
+    from harness.rerun.alerts import Alerts
+    from harness.rerun.exposures.protocol import Exposures
 
 __all__ = ["FlatExposure", "Flats", "Partition", "Rerun", "RerunRef", "Table"]
 
@@ -215,6 +217,28 @@ class Rerun(Protocol):
 
         Columns are those of `harness.metrics.ptc.curve.curve_schema`, a row per detector, amplifier and pair of flats.
         What is not known is null.
+        """
+
+    @property
+    def alerts(self) -> Alerts | None:
+        """The alert packets, or None when the rerun has none."""
+
+    @property
+    def exposures(self) -> Exposures | None:
+        """The exposures, or None when the rerun has none."""
+
+    @property
+    def sided_sources(self) -> Mapping[str, Table]:
+        """The DIA sources that were found with each of two templates, by side (``good``, ``deep``).
+
+        Where there are both, ``tables`` has no ``diaSource``: nothing says which of the two it would be.
+        """
+
+    @property
+    def psf_sizes(self) -> pa.Table | None:
+        """PSF sizes that were recorded beside the exposures, or None.
+
+        Columns are those of `harness.rerun.exposures.recorded.sizes_schema`.
         """
 
     def provenance(self) -> Provenance:

@@ -210,6 +210,8 @@ def _sentence(error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
         keys = ", ".join(field.alias or name for name, field in _model_at(place).model_fields.items())
         return f"unknown key {key!r}; the keys there are {keys}"
+    if error["type"] == "literal_error" and place[0] != "tables":
+        return f"{key!r} must be one of {error['ctx']['expected']} (got {error['input']!r})"
     if error["type"] == "literal_error":
         return f"unknown table {place[-1]!r}; the tables are {error['ctx']['expected']}"
     if error["type"] == "missing":

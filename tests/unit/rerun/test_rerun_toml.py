@@ -27,7 +27,10 @@ TABLE = '[tables.diaSource]\nfiles = ["*.parq"]\n'
         ("[tables.diaSource]\nfiles = 'x'", "'tables.diaSource.files' is wrong: .* valid list"),
         ("name = 1\n" + TABLE, "'name' is wrong: .* valid string .*got 1"),
         (TABLE + "[versions]\npackage = 1", "'versions.package' is wrong"),
-        ("name = 'x'", r"names nothing to read; write for example \[tables.diaSource\] .* \(or \[flats\], \[curves\]"),
+        (
+            "name = 'x'",
+            r"names nothing to read; write for example \[tables.diaSource\] .* \(or one of \[flats\], \[curves\]",
+        ),
         ("[tables]", "names nothing to read"),
         (
             "[flats]\nbias = ['b']",
@@ -37,6 +40,15 @@ TABLE = '[tables.diaSource]\nfiles = ["*.parq"]\n'
         ("[flats]\nfiles = ['f']\nkey = 'x'", "unknown key 'flats.key'; the keys there are files, bias, pair_key"),
         ("[curves]\nfile = 'x'", "'curves.files' is missing; write for example .curves. files"),
         ("[amplifiers]\nfiles = ['f']\nbias = ['b']", "unknown key 'amplifiers.bias'; the keys there are files$"),
+        ("[[exposures]]\nkind = 'science'", r"'exposures.0.files' is missing; write for example \[\[exposures\]\]"),
+        (
+            "[[exposures]]\nkind = 'calexp'\nfiles = ['f']",
+            r"'exposures.0.kind' must be one of 'science', 'template', .* \(got 'calexp'\)",
+        ),
+        (
+            "[[exposures]]\nkind = 'science'\nfiles = ['f']\nband = 'r'",
+            "unknown key 'exposures.0.band'; .* files, kind, side",
+        ),
         (TABLE + "[detectors]\nR22_S11 = '94'", "'detectors.R22_S11' is wrong: .* valid integer"),
         ("name = ", "cannot be read as TOML .*Invalid value"),
         ("name = 'a'\nname = 'b'", "cannot be read as TOML"),
