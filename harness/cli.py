@@ -41,6 +41,13 @@ _BASELINES = click.option("--baselines", type=_FOLDER, help="Folder of baseline 
 _DATASET = click.option("--dataset", metavar="NAME", help="Name of the baseline in it.")
 _STORE = click.option("--measurements", type=_FOLDER, help="Measurement store.  [default: in the user's cache folder]")
 _FLAGS = click.option("--good-flags", metavar="LIST", help="Flag list that 'good source' means: S3, S6, A5 or N7.")
+_PSF_SIZE = click.option(
+    "--psf-size", type=click.Choice(["determinant", "trace", "nea"]), help="Size of a PSF that is meant."
+)
+_SAMPLE = click.option(
+    "--sample-visits", type=click.IntRange(0), metavar="N", help="Read images of N visits alone; 0 is all."
+)
+_SEED = click.option("--sample-seed", type=click.IntRange(0), metavar="N", help="Which sample of visits that is.")
 _SELF = click.option("--self-test", is_flag=True, help="Allow a rerun to be compared with itself.")
 _WORKERS = click.option("-j", "workers", type=click.IntRange(1), default=1, metavar="N", help="Worker processes.")
 _BY = click.option("--by", metavar="NAME", help="Who decides this.  [default: git's user name]")
@@ -54,7 +61,7 @@ def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda command: reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
 
-_WHERE = _options(_REPO, _BASELINES, _DATASET, _STORE, _FLAGS)
+_WHERE = _options(_REPO, _BASELINES, _DATASET, _STORE, _FLAGS, _PSF_SIZE, _SAMPLE, _SEED)
 
 
 class _Commands(click.Group):

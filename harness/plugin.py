@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import pytest
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -46,6 +46,9 @@ _OPTIONS = {
     "dataset": "name of the baseline in it (default: the one the rerun names, or the only one)",
     "measurements": "folder of the measurement store (default: in the user's cache folder)",
     "good-flags": "flag list that 'good source' means (default: the baseline's)",
+    "psf-size": "size of a PSF that is meant: determinant, trace or nea (default: the baseline's)",
+    "sample-visits": "of how many visits images are read; 0 is all (default: the baseline's)",
+    "sample-seed": "which sample of visits that is (default: the baseline's)",
 }
 
 
@@ -294,6 +297,9 @@ def _session(config: pytest.Config) -> Session:
                 dataset=given("dataset"),
                 measurements=folder("measurements"),
                 good_flags=given("good-flags"),
+                psf_size=given("psf-size"),
+                sample_visits=_whole(config, "sample-visits"),
+                sample_seed=_whole(config, "sample-seed"),
                 self_test=config.getoption("harness_self_test"),
                 tolerate_inconclusive=given("inconclusive") == "warn",
             )
@@ -304,6 +310,14 @@ def _session(config: pytest.Config) -> Session:
 def _given(config: pytest.Config, name: str) -> Any:
     """Return an option, else its twin in the ini file, else None."""
     return config.getoption(_dest(name)) or config.getini(_dest(name)) or None
+
+
+def _whole(config: pytest.Config, name: str) -> int | None:
+    """Return an option that is a whole number; None when it was not given."""
+    text = _given(config, name)
+    if text is not None and not text.isdecimal():
+        raise UsageError(f"--{name} must be a whole number (got {text!r})")
+    return None if text is None else int(text)
 
 
 def _dest(name: str) -> str:

@@ -34,6 +34,8 @@ class Request:
         Folder of the measurement store; None is one in the user's cache folder.
     good_flags
         Name of the flag list that "good source" means; None is what the baseline says.
+    psf_size, sample_visits, sample_seed
+        Which size of a PSF is meant, of how many visits images are read, and of which; None is what the baseline says.
     self_test
         Whether a comparison of a rerun with itself is meant.
     tolerate_inconclusive
@@ -49,6 +51,9 @@ class Request:
     dataset: str | None = None
     measurements: Path | None = None
     good_flags: str | None = None
+    psf_size: str | None = None
+    sample_visits: int | None = None
+    sample_seed: int | None = None
     self_test: bool = False
     tolerate_inconclusive: bool = False
     baseline_optional: bool = False
@@ -62,6 +67,9 @@ class Request:
             "dataset": self.dataset,
             "measurements": self.measurements and self.measurements.resolve(),
             "good-flags": self.good_flags,
+            "psf-size": self.psf_size,
+            "sample-visits": self.sample_visits,
+            "sample-seed": self.sample_seed,
             "inconclusive": "warn" if self.tolerate_inconclusive else None,
         }
         options = [f"--{name}={value}" for name, value in named.items() if value is not None]

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
+#: Settings that a request may override.
+_CHOSEN = ("good_flags", "psf_size", "sample_visits", "sample_seed")
+
 
 @final
 class Session:
@@ -181,9 +184,8 @@ class Session:
         from harness.metrics.settings import Settings
 
         settings = Settings() if self.baseline is None else Settings(**self.baseline.settings.model_dump())
-        if self.request.good_flags is not None:
-            settings = replace(settings, good_flags=self.request.good_flags)
-        return settings
+        asked = {name: getattr(self.request, name) for name in _CHOSEN}
+        return replace(settings, **{name: value for name, value in asked.items() if value is not None})
 
     @cached_property
     def store(self) -> MeasurementStore:

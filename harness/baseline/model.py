@@ -367,11 +367,20 @@ class Settings(_Strict):
         Radius within which two sources are the same, in arcsec.
     edge_width
         Width of the border that counts as a detector's edge, in pixels.
+    psf_size
+        Which size of a PSF is meant.
+    sample_visits
+        Of how many visits images are read; 0 reads those of all.
+    sample_seed
+        Which sample of visits that is.
     """
 
     good_flags: Text = "S3"
     match_radius: Annotated[float, Field(gt=0)] = 0.5
     edge_width: NonNegativeFloat = 40.0
+    psf_size: Text = "determinant"
+    sample_visits: NonNegativeInt = 0
+    sample_seed: NonNegativeInt = 0
 
 
 @final

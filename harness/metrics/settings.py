@@ -9,7 +9,10 @@ from typing import final
 from harness.errors import UsageError
 from harness.metrics.flag_sets import FLAG_SETS, FlagSet
 
-__all__ = ["Settings"]
+__all__ = ["PSF_SIZES", "Settings"]
+
+PSF_SIZES = ("determinant", "trace", "nea")
+"""Kinds of PSF size (`harness.rerun.exposures.protocol.PsfSizeKind`)."""
 
 
 @final
@@ -25,6 +28,12 @@ class Settings:
         Largest separation of two detections of the same source, in arcsec.
     edge_width
         How near to the border of a detector counts as its edge, in pixels.
+    psf_size
+        Which size of a PSF is meant: one of `PSF_SIZES`.
+    sample_visits
+        Of how many visits images are read; 0 reads those of all.
+    sample_seed
+        Which sample of visits that is: the same seed draws the same visits, whatever their order.
 
     Raises
     ------
@@ -35,10 +44,18 @@ class Settings:
     good_flags: str = "S3"
     match_radius: float = 0.5
     edge_width: float = 40.0
+    psf_size: str = "determinant"
+    sample_visits: int = 0
+    sample_seed: int = 0
 
     def __post_init__(self) -> None:
         if self.good_flags not in FLAG_SETS:
             raise UsageError(f"'good_flags' must be one of {list(FLAG_SETS)} (got {self.good_flags!r})")
+        if self.psf_size not in PSF_SIZES:
+            raise UsageError(f"'psf_size' must be one of {list(PSF_SIZES)} (got {self.psf_size!r})")
+        for name in ("sample_visits", "sample_seed"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"{name!r} must be 0 or greater (got {getattr(self, name)!r})")
         for name, is_right, wanted in (
             ("match_radius", self.match_radius > 0, "greater than 0"),
             ("edge_width", self.edge_width >= 0, "0 or greater"),

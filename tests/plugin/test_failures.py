@@ -67,7 +67,7 @@ def test_own_error_is_an_error(survey, run, pytester):
     result.stdout.fnmatch_lines(["*there is no metric 'dia.numSorces'; did you mean dia.numSources*"])
 
 
-@pytest.mark.parametrize("options", [["--reference=w_2020_24"], ["--good-flags=S9"]])
+@pytest.mark.parametrize("options", [["--reference=w_2020_24"], ["--good-flags=S9"], ["--sample-visits=some"]])
 def test_usage_errors_end_the_run(survey, run, options):
     """A comparison with itself, or an unknown flag list, is refused in one line with pytest's usage code."""
     result = run(*survey.options("w_2020_24", reference=None), *options)

@@ -37,6 +37,21 @@ def test_an_edge_cannot_be_negative(value):
         Settings(edge_width=value)
 
 
+def test_a_size_of_a_psf_is_one_of_three():
+    """A misspelt kind would be a definition that nobody else has."""
+    with pytest.raises(
+        UsageError, match=r"^'psf_size' must be one of \['determinant', 'trace', 'nea'\] \(got 'fwhm'\)$"
+    ):
+        Settings(psf_size="fwhm")
+
+
+@pytest.mark.parametrize("name", ["sample_visits", "sample_seed"])
+def test_a_sample_cannot_be_negative(name):
+    """A sample has so many visits, or all."""
+    with pytest.raises(UsageError, match=f"'{name}' must be 0 or greater"):
+        Settings(**{name: -1})
+
+
 def test_whole_numbers_are_the_same_setting():
     """40 and 40.0 give the same text, and so the same digest."""
     assert repr(Settings(edge_width=40)) == repr(Settings(edge_width=40.0))
