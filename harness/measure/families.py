@@ -5,20 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.errors import NotMeasuredError
+from harness.measure.alerts import ALERTS
 from harness.measure.dia import DIA
 from harness.measure.eotest import EOTEST
 from harness.measure.ptc import PTC
+from harness.measure.tasks import Task
+from harness.model import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from harness.measure.tasks import Family, Made, Task
+    from harness.measure.tasks import Family, Made, Summary
     from harness.metrics.settings import Settings
     from harness.rerun.protocol import Rerun, RerunRef
 
-__all__ = ["FAMILIES", "families_of", "pair_tasks", "rerun_tasks", "run_task"]
+__all__ = ["FAMILIES", "families_of", "pair_tasks", "rerun_tasks", "run_task", "summary_tasks"]
 
-FAMILIES: tuple[Family, ...] = (DIA, PTC, EOTEST)
+FAMILIES: tuple[Family, ...] = (DIA, PTC, EOTEST, ALERTS)
 
 
 def families_of(rerun: Rerun) -> tuple[Family, ...]:
@@ -43,6 +46,18 @@ def families_of(rerun: Rerun) -> tuple[Family, ...]:
 def rerun_tasks(rerun: Rerun, settings: Settings) -> list[Task]:
     """Return the tasks that measure one rerun."""
     return [task for family in families_of(rerun) for task in family.tasks(rerun, settings)]
+
+
+def summary_tasks(rerun: Rerun, tasks: Sequence[Task]) -> dict[Task, tuple[Summary, tuple[str, ...]]]:
+    """Return what is to be measured of all that some tasks make, with the names of the shards it is made of."""
+    found = {}
+    for family in families_of(rerun):
+        shards = tuple(task.filename for task in tasks if task.kind in family.kinds)
+        if family.summary is not None and shards:
+            summary = family.summary
+            task = Task(summary.kind, "all", rerun.ref, None, None, digest_of(sorted(shards)), tasks[0].settings)
+            found[task] = (summary, shards)
+    return found
 
 
 def pair_tasks(rerun: Rerun, reference: Rerun, settings: Settings) -> list[Task]:

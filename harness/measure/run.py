@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import harness
 from harness.errors import HarnessError
-from harness.measure.families import families_of, pair_tasks, rerun_tasks, run_task
+from harness.measure.families import families_of, pair_tasks, rerun_tasks, run_task, summary_tasks
 from harness.measure.store import Manifest, MeasurementStore, table_filename
 from harness.model import digest_of
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from harness.measure.tasks import Task
+    from harness.measure.tasks import Made, Task
     from harness.metrics.settings import Settings
     from harness.rerun.protocol import Rerun, RerunRef
 
@@ -144,17 +144,22 @@ def _complete(
 
     folder = store.folder(rerun.ref, suite)
     settings = asdict(tasks[0].settings)
-    shards = tuple(task.filename for task in tasks)
+    summaries = summary_tasks(rerun, tasks) if reference is None else {}
+    shards = tuple(task.filename for task in (*tasks, *summaries))
     known = store.read_manifest(folder, settings)
     notes = {shard: store.shard_metadata(folder / shard) for shard in shards}
     missing = [task for task in tasks if notes[task.filename] is None]
-    if known is not None and known.shards == shards and not missing:
+    if known is not None and known.shards == shards and not any(note is None for note in notes.values()):
         return known
     store.forget_manifest(folder, settings)
     label = rerun.name if reference is None else f"{rerun.name} against {reference.name}"
     opened = {side.ref: side for side in (rerun, reference) if side is not None}
     for filename, note in _run(missing, folder, opened, executor=executor, progress=progress, label=label):
         notes[filename] = note
+    for task, (summary, parts) in summaries.items():
+        if notes[task.filename] is None:
+            made = summary.make(partial(store.read_tables, folder, parts), rerun, task.settings)
+            notes[task.filename] = _store_shard(task, folder, made)
 
     provenance = rerun.provenance()
     contents = [note["content"] for note in notes.values() if note and "content" in note]
@@ -244,9 +249,13 @@ def _make_shard(task: Task, folder: Path, opened: Callable[[RerunRef], Rerun]) -
         made = run_task(task, opened)
     except OSError as fault:  # no input that cannot be read, which says so itself, but a disk or memory that is full
         raise HarnessError(f"cannot measure {task.kind} {task.key} of {task.rerun.name}: {fault}") from None
+    return task.filename, _store_shard(task, folder, made)
+
+
+def _store_shard(task: Task, folder: Path, made: Made) -> dict[str, Any]:
     metadata = {"harness": harness.__version__, "kind": task.kind, "inputs": task.inputs, **made.notes}
     store = MeasurementStore(folder)
     for name, table in made.tables.items():  # before the shard, whose presence says that all is there
         store.write_shard(folder, table_filename(task.filename, name), table, {"kind": task.kind})
     store.write_shard(folder, task.filename, made.rows, metadata | {"tables": list(made.tables)})
-    return task.filename, metadata
+    return metadata

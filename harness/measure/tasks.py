@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.metrics.settings import Settings
     from harness.rerun.protocol import Partition, Rerun, RerunRef
 
-__all__ = ["Family", "Made", "Task", "digest_of_partitions", "digest_of_table", "grouped"]
+__all__ = ["Family", "Made", "Summary", "Task", "digest_of_partitions", "digest_of_table", "grouped"]
 
 #: More shards than this do not make a resumed run any finer, only the store slower to read.
 _MAX_SHARDS = 128
@@ -86,6 +86,23 @@ class Made:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """What a family measures of all that its tasks have made, once they are done: what no part of a rerun has alone.
+
+    Attributes
+    ----------
+    kind
+        As of a `Task`.
+    make
+        Gives the rows.  Its first argument returns the tables of one name that the family's tasks have kept.
+    """
+
+    kind: str
+    make: Callable[[Callable[[str], Sequence[pa.Table]], Rerun, Settings], Made]
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Family:
     """Metrics that are measured of the same input, and so are there together or not at all.
 
@@ -103,6 +120,8 @@ class Family:
         What there is to do for one rerun, and for a rerun and its reference.
     kinds, pair_kinds
         How each kind of task is done.
+    summary
+        What is measured of all of them in the end; None when there is nothing.
     """
 
     name: str
@@ -113,6 +132,7 @@ class Family:
     kinds: Mapping[str, Callable[[Task, Rerun], Made]]
     pair_tasks: Callable[[Rerun, Rerun, Settings], Sequence[Task]] = lambda *_: ()
     pair_kinds: Mapping[str, Callable[[Task, Rerun, Rerun], Made]] = field(default_factory=dict)
+    summary: Summary | None = None
 
 
 def grouped(partitions: Sequence[Partition]) -> list[tuple[str, Sequence[Partition]]]:
