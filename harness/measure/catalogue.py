@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFECT_GROUPS", "OF_OTHER_TABLES", "PAIR_GROUPS", "all_metrics", "all_ratios"]
 
 #: Groups that count defects: none is expected, whether a baseline says so or not.
-DEFECT_GROUPS = frozenset({"dia_bookkeeping", "dia_sanity", "eotest_sanity", "ptc_sanity"})
+DEFECT_GROUPS = frozenset({"alert_sanity", "dia_bookkeeping", "dia_sanity", "eotest_sanity", "ptc_sanity"})
 
 #: Metrics that are counted, wholly or in part, in other tables than the DIA sources.
 OF_OTHER_TABLES = frozenset({"dia.numSciSources", "dia.fracDiaSourcesToSciSources", "dia.totalUnassociatedDiaObjects"})
@@ -32,10 +32,17 @@ def all_metrics(settings: Settings) -> Mapping[str, Metric]:
     """
     from harness.diagnose.churn import churn_catalogue
     from harness.diagnose.columns import column_catalogue
+    from harness.metrics.alerts.catalogue import alert_catalogue
     from harness.metrics.catalogue import metric_catalogue
     from harness.metrics.ptc.catalogue import ptc_catalogue
 
-    return {**metric_catalogue(settings), **churn_catalogue(settings), **column_catalogue(), **ptc_catalogue()}
+    return {
+        **metric_catalogue(settings),
+        **churn_catalogue(settings),
+        **column_catalogue(),
+        **ptc_catalogue(),
+        **alert_catalogue(),
+    }
 
 
 def all_ratios() -> Mapping[str, tuple[str, str]]:

@@ -13,7 +13,7 @@ from harness.metrics.settings import Settings
 from harness.rerun.protocol import RerunRef
 
 
-def _rerun(*, tables=(), flats=None, curves=None, amplifiers=None):
+def _rerun(*, tables=(), flats=None, curves=None, amplifiers=None, alerts=None):
     return SimpleNamespace(
         name="a",
         ref=RerunRef("repo", "a"),
@@ -21,6 +21,7 @@ def _rerun(*, tables=(), flats=None, curves=None, amplifiers=None):
         flats=flats,
         curves=curves,
         amplifiers=lambda: amplifiers,
+        alerts=alerts,
     )
 
 
@@ -43,10 +44,11 @@ def test_kinds_of_tasks_have_one_family():
         ({"tables": ["diaSource", "source"], "flats": 1}, ["dia", "ptc"]),
         ({"curves": 1}, ["ptc"]),
         ({"amplifiers": 1}, ["eotest"]),
+        ({"alerts": 1}, ["alerts"]),
     ],
 )
 def test_a_rerun_has_the_families_it_holds_input_for(held, names):
-    """Tables of DIA sources, flats, curves and amplifiers each bring their metrics."""
+    """Tables of DIA sources, flats, curves, amplifiers and alerts each bring their metrics."""
     assert [family.name for family in families_of(_rerun(**held))] == names
 
 
@@ -54,7 +56,7 @@ def test_a_rerun_with_nothing_to_measure_is_named():
     """What was looked for, where, and what is there instead."""
     with pytest.raises(
         NotMeasuredError,
-        match=r"'a' in repo has neither a DIA source table, nor flats .*, nor a record of amplifiers .*: source\)",
+        match=r"'a' in repo has neither a DIA source table, nor flats .*, nor a record .*, nor alert packets .*: source\)",
     ):
         families_of(_rerun(tables=["source"]))
 

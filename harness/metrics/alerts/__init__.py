@@ -1,0 +1,1 @@
+"""Metrics of alert packets: pure functions of what was decoded."""
