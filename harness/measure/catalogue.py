@@ -41,7 +41,7 @@ def all_metrics(settings: Settings) -> Mapping[str, Metric]:
         **churn_catalogue(settings),
         **column_catalogue(),
         **ptc_catalogue(),
-        **alert_catalogue(),
+        **alert_catalogue(settings),
     }
 
 

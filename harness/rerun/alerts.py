@@ -149,17 +149,6 @@ class Alerts:
         if not number:
             raise BrokenFileError(f"{path} holds no packet")
 
-    def visits(self, ref: str) -> frozenset[int]:
-        """Return the visits that the packets of a file are of, as far as it can be read."""
-        found = set()
-        try:
-            for packet in self.packets(ref):
-                if (visit := packet.source.get("visit")) is not None:
-                    found.add(int(visit))
-        except BrokenFileError:  # is told where the file is measured
-            pass
-        return frozenset(found)
-
     def _records(self, path: Path) -> Iterator[Any]:
         fastavro = _fastavro()
         number = 1

@@ -10,13 +10,12 @@ from harness.model import Metric
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["ALERT_GROUPS", "PSF_KIND", "alert_catalogue"]
+    from harness.metrics.settings import Settings
+
+__all__ = ["ALERT_GROUPS", "alert_catalogue"]
 
 #: Groups of these metrics.
 ALERT_GROUPS = frozenset({"alert_flux", "alert_ladder", "alert_psf", "alert_sanity", "alert_variance"})
-
-PSF_KIND = "determinant"
-"""Which size of a PSF is measured (`harness.rerun.exposures.protocol.PsfSizeKind`)."""
 
 #: An alert is clean where the pipeline had the pixels that its packet holds, and trusts its own flux.  The mask is not
 #: in the packet, so that a pixel without a value cannot be treated as the pipeline did; other flags (saturated, cosmic
@@ -36,9 +35,15 @@ _FLUX: Mapping[str, Any] = MappingProxyType(
 )
 
 
-def alert_catalogue() -> Mapping[str, Metric]:
-    """Return the definitions of all metrics of alert packets by name, in the order they are listed in."""
-    metrics = (*_fluxes(), *_variance(), *_psfs(), *_ladder(), *_sanity())
+def alert_catalogue(settings: Settings) -> Mapping[str, Metric]:
+    """Return the definitions of all metrics of alert packets by name, in the order they are listed in.
+
+    Parameters
+    ----------
+    settings
+        What the definitions depend on.
+    """
+    metrics = (*_fluxes(), *_variance(), *_psfs(settings.psf_size), *_ladder(), *_sanity())
     return MappingProxyType({metric.name: metric for metric in metrics})
 
 
@@ -82,21 +87,21 @@ def _variance() -> Iterator[Metric]:
     )
 
 
-def _psfs() -> Iterator[Metric]:
+def _psfs(size: str) -> Iterator[Metric]:
     for kind, of in (("science", "science image"), ("template", "template"), ("difference", "difference")):
         yield _ratio(
             f"psfFwhm.{kind}",
             "pixel",
             f"FWHM of the PSF of the {of}: mean over visits and detectors of the median over alerts.",
             "alert_psf",
-            size=PSF_KIND,
+            size=size,
         )
     yield _ratio(
         "fracTemplateSharper",
         "",
         "Alerts whose template has a smaller PSF than their science image, over all that have both.",
         "alert_psf",
-        size=PSF_KIND,
+        size=size,
     )
     # Two copies of one array are equal or not: there is nothing to sample.
     yield _ratio(
