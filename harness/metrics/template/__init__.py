@@ -1,0 +1,1 @@
+"""Good-seeing templates against deep ones: pure functions of what was measured of each subtraction."""
