@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from astropy.io.fits import Header
     from astropy.wcs import WCS
 
-__all__ = ["Keywords", "is_quantised", "mask_planes", "origin", "shape", "visit_info", "world_coordinates"]
+__all__ = [
+    "Keywords",
+    "is_compressed",
+    "is_quantised",
+    "mask_planes",
+    "origin",
+    "shape",
+    "visit_info",
+    "world_coordinates",
+]
 
 #: Seconds of a day, and MJD of 1970-01-01, which afw writes (as TAI) for a date that it does not know.
 _DAY, _EPOCH = 86400.0, 40587.0
@@ -41,7 +50,8 @@ class Keywords:
     def _value(self, name: str) -> Any:
         for header in self._headers:
             try:
-                value = header.get(name)
+                with warnings.catch_warnings(action="ignore"):  # of cards that it puts right
+                    value = header.get(name)
             except VerifyError:
                 continue
             if value is not None and not isinstance(value, Undefined):
@@ -66,9 +76,14 @@ class Keywords:
         return int(value) if value.is_integer() else None
 
 
+def is_compressed(header: Header) -> bool:
+    """Whether a table holds a tile-compressed image."""
+    return Keywords(header).text("ZIMAGE") == "True"
+
+
 def shape(header: Header) -> tuple[int, int]:
     """Return rows and columns of an image, plain or tile-compressed; zeros when it is none of two dimensions."""
-    keywords, prefix = Keywords(header), "Z" if header.get("ZIMAGE", False) else ""
+    keywords, prefix = Keywords(header), "Z" if is_compressed(header) else ""
     if keywords.integer(f"{prefix}NAXIS") != 2:
         return 0, 0
     return keywords.integer(f"{prefix}NAXIS2") or 0, keywords.integer(f"{prefix}NAXIS1") or 0
@@ -89,9 +104,10 @@ def is_quantised(header: Header) -> bool:
 
     ``ZQUANTIZ`` does not tell: lossless planes have it too.  A scale does, in a column or a keyword.
     """
-    columns = {header.get(f"TTYPE{n}") for n in range(1, header.get("TFIELDS", 0) + 1)}
-    is_float = header.get("ZIMAGE", False) and header.get("ZBITPIX", 0) < 0
-    return bool(is_float and (not columns.isdisjoint({"ZSCALE", "ZZERO"}) or "ZSCALE" in header))
+    keywords = Keywords(header)
+    columns = {keywords.text(f"TTYPE{n}") for n in range(1, 1 + (keywords.integer("TFIELDS") or 0))}
+    scaled = not columns.isdisjoint({"ZSCALE", "ZZERO"}) or "ZSCALE" in header
+    return is_compressed(header) and keywords.number("ZBITPIX") < 0 and scaled
 
 
 def mask_planes(header: Header) -> Mapping[str, int]:
@@ -119,7 +135,7 @@ def world_coordinates(header: Header) -> WCS | None:
     if not Keywords(header).text("CTYPE1").startswith(("RA-", "DEC-")):
         return None
     cards = header.copy()
-    if header.get("ZIMAGE", False):  # it describes a table: let it describe the image in it
+    if is_compressed(header):  # it describes a table: let it describe the image in it
         for name in ("NAXIS", "NAXIS1", "NAXIS2"):
             cards[name] = header[f"Z{name}"]
         for name in [name for name in cards if name.startswith(("TTYPE", "TFORM", "TUNIT"))]:
@@ -141,17 +157,23 @@ def visit_info(keywords: Keywords) -> VisitInfo:
 
 def _mjd_tai(keywords: Keywords) -> float:
     """Return the middle of the exposure: ``DATE-AVG`` in the scale ``TIMESYS``, in older files ``TIME-MID`` (UTC)."""
-    date, scale = keywords.text("DATE-AVG"), keywords.text("TIMESYS").lower() or "utc"
+    date, scale = keywords.text("DATE-AVG"), keywords.text("TIMESYS") or "UTC"
     if not date:
-        date, scale = keywords.text("TIME-MID"), "utc"
+        date, scale = keywords.text("TIME-MID"), "UTC"
     try:
-        if scale == "tai":  # what current files have takes no Time, which is dear to import
-            mjd = _EPOCH + (np.datetime64(date.removesuffix("Z"), "ns").astype(np.int64) / (1e9 * _DAY)).item()
-        else:
-            from astropy.time import Time
-
-            with warnings.catch_warnings(action="ignore"):  # of years before UTC had leap seconds
-                mjd = Time(date.removesuffix("Z"), scale=scale, format="isot").tai.mjd
+        mjd = _mjd(date.removesuffix("Z"), scale)
     except ValueError:
         return math.nan
-    return math.nan if abs(mjd - _EPOCH) * _DAY < 1e-3 else float(mjd)
+    return math.nan if abs(mjd - _EPOCH) * _DAY < 1e-3 else mjd
+
+
+def _mjd(date: str, scale: str) -> float:
+    """Return the MJD TAI of a date; NaN when its time scale is neither TAI nor UTC."""
+    if scale == "TAI":  # as in all current files, which need not wait for astropy.time
+        return _EPOCH + int(np.datetime64(date, "ns").astype(np.int64)) / (1e9 * _DAY)
+    if scale != "UTC":
+        return math.nan
+    from astropy.time import Time
+
+    with warnings.catch_warnings(action="ignore"):  # of years before UTC had leap seconds
+        return float(Time(date, scale="utc", format="isot").tai.mjd)
