@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from afw_files import MASK_PLANES, AfwFile, coadd_inputs, filter_label, photo_calib, plane, summary_stats
+from afw_files import MASK_PLANES, AfwFile, Stored, coadd_inputs, filter_label, photo_calib, plane, summary_stats
 from astropy.io import fits
 from astropy.wcs import WCS
 
@@ -334,3 +334,24 @@ def test_damage_anywhere_is_a_named_error(tmp_path: Path, compression: Any) -> N
                         assert "damaged.fits" in str(error)  # noqa: PT017 - others may be read
         except BrokenFileError as error:
             assert "damaged.fits" in str(error)  # noqa: PT017 - or the file opens
+
+
+def test_the_psf_is_read_from_the_archive(tmp_path: Path) -> None:
+    """The component PSF is what the exposure's PSF is made from."""
+    names = {"dimensions_x": "J", "dimensions_y": "J", "sigma": "D"}
+    columns = [
+        fits.Column(name, kind, array=[value]) for (name, kind), value in zip(names.items(), (21, 21, 2.0), strict=True)
+    ]
+    path = AfwFile(objects=[Stored("GaussianPsf", [columns])], primary={"PSF_ID": 1}).write(tmp_path / "e.fits")
+    with AfwExposure(path) as exposure:
+        assert exposure.psf is not None
+        assert (exposure.psf.name, exposure.psf.at(5.0, 5.0).moments) == ("GaussianPsf", (4.0, 4.0, 0.0))
+
+
+def test_a_component_that_is_not_in_the_archive_is_told(tmp_path: Path) -> None:
+    """A keyword that names an object which the index has not makes that component a broken one, and no other."""
+    path = AfwFile(objects=[filter_label("g", "")], primary={"FILTER_ID": 1, "PSF_ID": 7}).write(tmp_path / "e.fits")
+    with AfwExposure(path) as exposure:
+        assert exposure.band == "g"
+        with pytest.raises(BrokenFileError, match=r"archive of .*e\.fits has no object 7, which should be its PSF"):
+            _ = exposure.psf
