@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import BrokenFileError, NotMeasuredError
 from harness.measure.tasks import Family, Made, Summary, Task, digest_of_partitions, grouped
@@ -45,12 +45,11 @@ def _packets(task: Task, rerun: Rerun) -> Made:
 
     if rerun.alerts is None:
         raise AssertionError("a task of alerts comes from a rerun that has them")
-    size = cast("PsfSizeKind", task.settings.psf_size)
     numbers: list[dict[str, Any]] = []
     for ref in (ref for partition in task.partitions or () for ref in partition.refs):
         try:
             for packet in rerun.alerts.packets(ref):
-                numbers.append(_measured(packet, size))
+                numbers.append(_measured(packet, task.settings.psf_size))
         except BrokenFileError as fault:
             numbers.append(unreadable_packet(str(fault)))
     return Made(rows_schema().empty_table(), tables={PACKETS: pa.Table.from_pylist(numbers, alerts_schema())})

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, final, get_args
 
+import fastavro
+import fastavro.schema
 import numpy as np
 
 from harness.errors import BrokenFileError, HarnessError, NotMeasuredError, UsageError, first_line
@@ -138,8 +140,6 @@ class Alerts:
             When the file is missing or no Avro, or where it is broken: after the packets before that.
         harness.errors.UsageError
             When packets are stored without their schema, and ``rerun.toml`` names none.
-        harness.errors.NotMeasuredError
-            When `fastavro` is not installed.
         """
         path, number = self._paths[ref], 0
         for number, record in enumerate(self._records(path), 1):
@@ -150,7 +150,6 @@ class Alerts:
             raise BrokenFileError(f"{path} holds no packet")
 
     def _records(self, path: Path) -> Iterator[Any]:
-        fastavro = _fastavro()
         number = 1
         try:
             with path.open("rb") as stream:
@@ -173,25 +172,14 @@ class Alerts:
                     f"{path} holds packets as they were sent, without their schema; name it in rerun.toml: "
                     '[alerts] schema = "lsst.v9_0.alert.avsc"'
                 )
-            yield _fastavro().schemaless_reader(stream, self._schema)
+            yield fastavro.schemaless_reader(stream, self._schema)
 
     @cached_property
     def _schema(self) -> Any:
         try:
-            return _fastavro().schema.load_schema(str(self._schema_path))
+            return fastavro.schema.load_schema(str(self._schema_path))
         except Exception as fault:  # noqa: BLE001 - of files, JSON and schemas
             raise UsageError(f"{self._schema_path} cannot be read as an Avro schema ({first_line(fault)})") from None
-
-
-def _fastavro() -> Any:
-    try:
-        import fastavro
-        import fastavro.schema
-    except ImportError:
-        raise NotMeasuredError(
-            "alert packets need fastavro, which is not installed; pip install 'rerun-harness[alerts]'"
-        ) from None
-    return fastavro
 
 
 def _cutout(stored: bytes) -> Cutout:
