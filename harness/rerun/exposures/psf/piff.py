@@ -24,13 +24,13 @@ _BUILTINS = frozenset(
 )
 _ARRAYS = frozenset({"_reconstruct", "scalar", "_frombuffer"})
 
-#: Modules of GalSim that a fitted PSF is made of; others have classes that evaluate text.
+#: Modules of GalSim that a fitted PSF is made of; others have classes that evaluate text too.
 _GALSIM = frozenset(
     {"airy", "angle", "bounds", "celestial", "convolve", "deltafunction", "fitswcs", "gaussian", "gsparams", "image"}
     | {"interpolant", "interpolatedimage", "kolmogorov", "moffat", "position", "shear", "sum", "transform"}
     | {"vonkarman", "wcs"}
 )
-_EVALUATING = frozenset({"UVFunction", "RaDecFunction"})
+_ACTIVE = frozenset({"RaDecFunction", "UVFunction", "WcsToolsWCS"})  # they evaluate text, or start programs
 
 
 @final
@@ -97,7 +97,7 @@ class _Unpickler(pickle.Unpickler):
                 allowed |= rest.startswith("polynomial.") and name.endswith("val2d")
                 allowed |= not rest and self._is_number(name)
             case "galsim":
-                allowed = rest in _GALSIM and name not in _EVALUATING and self._is_class(module, name)
+                allowed = rest in _GALSIM and name not in _ACTIVE and self._is_class(module, name)
             case "piff" | "coord":
                 allowed = self._is_class(module, name)
             case _:

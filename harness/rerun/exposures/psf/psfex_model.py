@@ -54,7 +54,7 @@ class PsfexModel:
         self._rows, self._columns = (_resampling(size, step) for size in planes.shape[1:])
 
     def image(self, x: float, y: float) -> NDArray[np.float64]:
-        """Return the image at a place in parent pixels, odd in size and centred on its middle pixel; its sum is not 1."""
+        """Return the image at a place in parent pixels, odd in size and centred on its middle pixel; not normalised."""
         u, v = (np.array([x, y]) - self._origin) / self._scale
         terms = [u**i * v**j for j in range(self._degree + 1) for i in range(self._degree + 1 - j)]
         return np.asarray(self._rows @ np.tensordot(terms, self._planes, axes=1) @ self._columns.T)
