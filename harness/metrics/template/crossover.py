@@ -20,13 +20,15 @@ from harness.metrics.template.limits import CONFIDENCE
 from harness.metrics.template.noise import expected_noise
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
-__all__ = ["Crossover", "TemplatePair", "survey_crossover"]
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Crossover", "TemplatePair", "expected_crossover", "survey_crossover"]
 
 #: Where a crossover is looked for: from this part of the good template's FWHM to this multiple of the deep one's.
 _SEARCHED = (0.25, 4.0)
-_STEPS = 512
+_STEPS = 256
 
 
 @final
@@ -46,34 +48,57 @@ class TemplatePair:
     good: tuple[float, float]
     deep: tuple[float, float]
 
-    def excess(self, visit_fwhm: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return ln(noise_good/noise_deep) that theory expects for visits of some FWHM, pixels."""
-        ours, theirs = (expected_noise(visit_fwhm, self.visit_variance, *each) for each in (self.good, self.deep))
+    def excess(self, size_ratio: ArrayLike) -> NDArray[np.float64]:
+        """Return ln(noise_good/noise_deep) that theory expects for visits of some FWHM over that of the deep one."""
+        fwhm = np.asarray(size_ratio, float) * self.deep[0]
+        ours, theirs = (expected_noise(fwhm, self.visit_variance, *each) for each in (self.good, self.deep))
         return np.asarray(np.log(ours / theirs))
 
-    def crossover(self, excess: float = 0.0) -> Number:
-        """Return the visit FWHM, pixels, at which the good template has an excess of noise.
 
-        Parameters
-        ----------
-        excess
-            ln(noise_good/noise_deep); with 0, differences with both templates are equally deep.
+def expected_crossover(pairs: Sequence[TemplatePair], excess: float = 0.0) -> Number:
+    """Return the visit FWHM, over that of the deep template, at which good templates have some excess of noise.
 
-        Returns
-        -------
-        crossover
-            NaN where one template is the better one for all visits; the reason says which.
-        """
-        if self.good[0] >= self.deep[0]:
-            return Number(math.nan, "the good template is not the sharper one")
-        fwhm = np.geomspace(_SEARCHED[0] * self.good[0], _SEARCHED[1] * self.deep[0], _STEPS)
-        curve = self.excess(fwhm) - excess
-        rising = slice(int(np.argmax(curve)) + 1)  # from its largest value on it falls a little, to a constant
-        if not curve[0] < 0 < curve[rising][-1]:
-            better = "deep" if curve[0] >= 0 else "good"
-            searched = f"from {fwhm[0]:.3g} to {fwhm[-1]:.3g} pixels"
-            return Number(math.nan, f"the {better} template is the deeper one for visit FWHM {searched}")
-        return Number(float(np.exp(np.interp(0.0, curve[rising], np.log(fwhm[rising])))))
+    Parameters
+    ----------
+    pairs
+        Pairs of templates, one at least.
+    excess
+        Mean over the pairs of ln(noise_good/noise_deep); with 0, both templates are equally good.
+
+    Returns
+    -------
+    crossover
+        Sharper visits have less of an excess, broader ones more.  NaN where one template is the better one for all
+        visits; the reason says which.
+    """
+    ratios, values = _mean_curve(pairs)
+    found = _upwards(ratios, values, excess)
+    if math.isfinite(found):
+        return Number(found)
+    if all(pair.good[0] >= pair.deep[0] for pair in pairs):
+        return Number(math.nan, "the good template is not the sharper one")
+    better = "good" if values[-1] < excess else "deep"
+    searched = f"{ratios[0]:.2g} to {ratios[-1]:.2g} times the deep template's FWHM"
+    return Number(math.nan, f"the {better} template is the deeper one for visits of {searched}")
+
+
+def _mean_curve(pairs: Sequence[TemplatePair]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return visit FWHM over deep template FWHM, and the mean excess there."""
+    sharpest = min(pair.good[0] / pair.deep[0] for pair in pairs)
+    ratios = np.geomspace(_SEARCHED[0] * sharpest, _SEARCHED[1], _STEPS)
+    return ratios, np.mean([pair.excess(ratios) for pair in pairs], axis=0)
+
+
+def _upwards(ratios: NDArray[np.float64], values: NDArray[np.float64], excess: float) -> float:
+    """Return where a curve rises through an excess; NaN where it does not.
+
+    It does so but once, though it may fall before (visits far sharper than both templates) and after.
+    """
+    at = np.flatnonzero((values[:-1] < excess) & (values[1:] >= excess))
+    if not len(at):
+        return math.nan
+    ends = slice(at[0], at[0] + 2)
+    return float(np.exp(np.interp(excess, values[ends], np.log(ratios[ends]))))
 
 
 @final
@@ -104,7 +129,7 @@ def survey_crossover(
     expected: NDArray[np.float64],
     measured: NDArray[np.float64],
     templates: NDArray[np.object_],
-    typical: TemplatePair,
+    pairs: Sequence[TemplatePair],
     confidence: float = CONFIDENCE,
 ) -> Crossover:
     """Return the visit FWHM at which measured noise is the same with good and deep templates.
@@ -112,7 +137,7 @@ def survey_crossover(
     The excess of noise with the good template is no straight line in the visit's FWHM, nor in its logarithm: a fit of
     one puts the crossover up to 30 % off where visits reach far from it.  It is one in the excess that theory expects.
     Where that line is zero (`zero_of_line`, with templates as clusters) tells which expected excess is none in truth,
-    and the curve of a typical pair of templates at which visit FWHM that is.
+    and `expected_crossover` at which visit FWHM that is.
 
     Parameters
     ----------
@@ -120,21 +145,19 @@ def survey_crossover(
         ln(noise_good/noise_deep) of each visit.
     templates : (n,)
         Which template each visit was compared with: visits of one share its noise.
-    typical
-        Medians over the survey.
+    pairs
+        The templates, each once.
     confidence
         Coverage of the limits.
     """
     line = zero_of_line(expected, measured, templates, confidence)
     if line.lack:
         return Crossover(line=line, reason=_told(line))
-    found = typical.crossover(line.at)
-    if found.reason:
-        return Crossover(line=line, reason=found.reason)
-    low, high = (typical.crossover(limit).value / typical.deep[0] for limit in (line.low, line.high))
-    return Crossover(
-        found.value / typical.deep[0], 0.0 if math.isnan(low) else low, math.inf if math.isnan(high) else high, line
-    )
+    curve = _mean_curve(pairs)
+    value, low, high = (_upwards(*curve, excess) for excess in (line.at, line.low, line.high))
+    if math.isnan(value):
+        return Crossover(line=line, reason=expected_crossover(pairs, line.at).reason)
+    return Crossover(value, 0.0 if math.isnan(low) else low, math.inf if math.isnan(high) else high, line)
 
 
 def _told(line: Zero) -> str:

@@ -50,8 +50,9 @@ def zero_of_line(
     """Fit a rising straight line by least squares, and return where it is zero.
 
     Points of one cluster are not independent, so the covariance of the line is the jackknife over clusters, and
-    Student's law has one degree of freedom less than there are clusters.  The limits are those of Fieller (1954): all
-    places at which the line may be zero.
+    Student's law has two degrees of freedom less than there are clusters.  It is taken at half of the error allowed,
+    because the clusters farthest out decide on the slope, and there are less of those.  The limits are those of Fieller
+    (1954): all places at which the line may be zero.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ def zero_of_line(
         return replace(zero, lack="alike")
     intercept, slope = line.tolist()
     zero = replace(zero, intercept=intercept, slope=slope)
-    limits = _limits(line, covariance, float(stdtrit(len(names) - 1, (1 + confidence) / 2)))
+    limits = _limits(line, covariance, float(stdtrit(len(names) - 2, 1 - (1 - confidence) / 4)))
     if limits is None or slope <= 0:
         return replace(zero, lack="flat")
     at = -intercept / slope

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["expected_noise"]
 
 #: Nodes of the Gauss-Legendre rule, in s = y^(1/4), which makes the integrand smooth at y = 0.
-_NODES = 96
+_NODES = 64
 _POWER = 4
 
 

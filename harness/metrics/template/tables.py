@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.metrics.template import known
-from harness.metrics.template.crossover import Crossover, TemplatePair, survey_crossover
+from harness.metrics.template.crossover import Crossover, TemplatePair, expected_crossover, survey_crossover
 from harness.metrics.template.known import Number, formed
 from harness.metrics.template.noise import expected_noise
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -108,7 +108,8 @@ def measured_crossover(noise: pa.Table) -> Crossover:
         np.log([row[f"{kind}_good"] / row[f"{kind}_deep"] for row in rows]) for kind in ("expected", "measured")
     )
     templates = np.array([row["coadd"] for row in rows], object)
-    return survey_crossover(expected, measured, templates, _typical(rows))
+    pairs = [_pair(members) for members in _by_template(rows).values()]
+    return survey_crossover(expected, measured, templates, pairs)
 
 
 def _numbers(row: Mapping[str, Any]) -> list[float]:
@@ -116,8 +117,15 @@ def _numbers(row: Mapping[str, Any]) -> list[float]:
     return [row[name] for name in ("visit_fwhm", "visit_variance", *sides)]
 
 
-def _typical(rows: Sequence[Mapping[str, Any]]) -> TemplatePair:
-    """Return the medians of what is known."""
+def _by_template(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["coadd"], row["band"]), []).append(row)
+    return groups
+
+
+def _pair(rows: Sequence[Mapping[str, Any]]) -> TemplatePair:
+    """Return the two templates of some visits, by the medians of what is known."""
     good, deep = ((_median(rows, f"fwhm_{side}"), _median(rows, f"variance_{side}")) for side in _BOTH)
     return TemplatePair(_median(rows, "visit_variance"), good, deep)
 
@@ -134,7 +142,7 @@ def crossover_table(noise: pa.Table) -> pa.Table:
     -------
     table
         ``coadd`` and ``band``; ``n_visits`` that were compared with it; medians over these of ``n_good``, ``n_deep``,
-        ``fwhm_good``, ``fwhm_deep`` (pixels); ``crossover`` (visit FWHM, pixels) by `TemplatePair.crossover` of
+        ``fwhm_good``, ``fwhm_deep`` (pixels); ``crossover`` (visit FWHM, pixels) by `expected_crossover` of
         medians, or the ``reason`` why there is none; ``frac_below``, the share of its visits that are
         sharper; and ``frac_good_deeper``, the share whose measured noise is lower with the good template.
     """
@@ -151,17 +159,15 @@ def crossover_table(noise: pa.Table) -> pa.Table:
             ("frac_good_deeper", pa.float64()),
         ]
     )
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in noise.to_pylist():
-        groups.setdefault((row["coadd"], row["band"]), []).append(row)
-    rows = [{"coadd": coadd, "band": band, **_template_row(members)} for (coadd, band), members in groups.items()]
-    return pa.Table.from_pylist(sorted(rows, key=lambda row: (row["coadd"], row["band"])), schema)
+    groups = sorted(_by_template(noise.to_pylist()).items())
+    rows = [{"coadd": coadd, "band": band, **_template_row(members)} for (coadd, band), members in groups]
+    return pa.Table.from_pylist(rows, schema)
 
 
 def _template_row(members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    pair = _typical(members)
+    pair = _pair(members)
     if all(map(math.isfinite, (pair.visit_variance, *pair.good, *pair.deep))):
-        crossover = pair.crossover()
+        crossover = formed(lambda ratio: ratio * pair.deep[0], expected_crossover([pair]))
     else:
         crossover = Number(math.nan, "sizes or variances are not known")
     ratios = [row["measured_good"] / row["measured_deep"] for row in members]
