@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.judge.accepted import Accepted
     from harness.judge.acknowledge import acknowledged
-    from harness.judge.closure import largest_residual
     from harness.judge.estimate import CONFIDENCE, Estimate, change, change_from, level, ratio, share
     from harness.judge.expectations import (
         Direction,
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 _HOMES = {
     "accepted": ["Accepted"],
     "acknowledge": ["acknowledged"],
-    "closure": ["largest_residual"],
     "estimate": ["CONFIDENCE", "Estimate", "change", "change_from", "level", "ratio", "share"],
     "expectations": [
         "Direction",
@@ -61,7 +59,6 @@ __all__ = [
     "change_from",
     "closes",
     "decide",
-    "largest_residual",
     "level",
     "more_units_needed",
     "number",

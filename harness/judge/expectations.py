@@ -203,7 +203,7 @@ def within(quantity: Quantity, low: float, high: float, *, confidence: float = C
 
 
 def closes(quantity: Quantity, n_ulp: float) -> Verdict:
-    """Judge whether a largest residual (`harness.judge.closure.largest_residual`) is at most ``n_ulp``."""
+    """Judge whether a largest residual (`harness.metrics.closure`) is at most ``n_ulp``."""
     case = Case(quantity, f"closes within {number(n_ulp)} ulp", CONFIDENCE)
     if (refusal := case.refusal()) is not None:
         return refusal

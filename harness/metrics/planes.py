@@ -113,6 +113,8 @@ def plane_statistics(
         raise ValueError(f"a plane has two dimensions, not {plane.ndim}")
     if valid is not None and valid[0].shape != plane.shape:
         raise ValueError(f"plane and mask have different shapes ({plane.shape} and {valid[0].shape})")
+    if valid is not None:
+        valid = valid[0], np.int64(valid[1]).astype(valid[0].dtype)
     bins = None if edges is None else _Bins.of(edges)
     walk = _Walk.over(plane, valid, _bracket(plane, valid), bins)
     median = walk.median()
@@ -234,9 +236,8 @@ def _blocks(
         return
     mask, bits = valid
     integer = mask.dtype.newbyteorder("=")
-    bad = np.int64(bits).astype(integer)
     for block, masks in row_blocks([plane, mask], [dtype, integer]):
-        kept, n_masked = without_masked(block, masks, bad)
+        kept, n_masked = without_masked(block, masks, integer.type(bits))
         kept.flags.writeable = False
         yield kept, n_masked
 

@@ -11,6 +11,7 @@ from harness.judge import (
     above,
     agrees_with,
     below,
+    closes,
     unchanged,
     within,
 )
@@ -249,3 +250,12 @@ def test_one_count_of_a_complete_table_is_judged_as_it_is(quantity):
     """Duplicate rows are a census: none passes, a single one fails."""
     assert within(quantity([0], units=[-1], census=True), 0, 0).state is PASS
     assert within(quantity([1], units=[-1], census=True), 0, 0).state is FAIL
+
+
+@pytest.mark.parametrize(("residual", "state"), [(0.5, PASS), (1.5, FAIL), (math.inf, NOT_MEASURED)])
+def test_closes(quantity, residual, state):
+    """At most so many units pass; more fail; what is not a number was not measured."""
+    verdict = closes(quantity([residual], unit="", name="background.closure", census=True), 1)
+    assert verdict.state is state
+    if state is FAIL:
+        assert verdict.sentence == "background.closure = 1.5 (allowed at most 1)"
