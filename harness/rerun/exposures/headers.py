@@ -50,7 +50,7 @@ class Keywords:
     def _value(self, name: str) -> Any:
         for header in self._headers:
             try:
-                with warnings.catch_warnings(action="ignore"):  # of cards that it puts right
+                with warnings.catch_warnings(action="ignore"):  # of cards that are not quite right
                     value = header.get(name)
             except VerifyError:
                 continue
