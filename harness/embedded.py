@@ -27,6 +27,7 @@ __all__ = [
     "cache_folder",
     "embedded_dataset",
     "embedded_repository",
+    "load_images",
     "load_sensor",
     "load_survey",
     "newest_embedded",
@@ -36,6 +37,8 @@ EMBEDDED_DATASETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "hits2015": ("w_2020_15", "w_2020_20", "w_2020_24"),
         "rtm007": ("run_5001_v1", "run_5001_v2", "run_5001_v3"),
+        "latiss": ("w_2023_49", "w_2023_52"),
+        "dp02": ("w_2023_37", "w_2023_41"),
     }
 )
 """Collections of the embedded repository, oldest first, by the dataset whose baseline they are held against."""
@@ -135,6 +138,12 @@ def load_sensor() -> ModuleType:
     return _load("sensor")
 
 
+@cache
+def load_images() -> ModuleType:
+    """Return the package that builds the embedded images and knows the truth about them."""
+    return _load("images")
+
+
 def _load(name: str) -> ModuleType:
     folder = shipped("fixtures") / name
     module_name = f"rerun_harness_{name}"
@@ -156,6 +165,7 @@ def _build(repository: Path, progress: Callable[[str], None] | None) -> None:
         tell = progress or (lambda _: None)
         load_survey().build(partial, tell)
         load_sensor().add(partial, tell)
+        load_images().add(partial, tell)
         partial.rename(repository)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -165,7 +175,7 @@ def _build(repository: Path, progress: Callable[[str], None] | None) -> None:
 def _key() -> str:
     """Return a digest of everything that decides what the repository holds."""
     digest = hashlib.blake2b(version("lsst-daf-butler").encode(), digest_size=6)
-    for name in ("survey", "sensor"):
+    for name in ("survey", "sensor", "images"):
         for source in sorted((shipped("fixtures") / name).glob("*.py")):
             digest.update(f"{name}/{source.name}".encode())
             digest.update(source.read_bytes())

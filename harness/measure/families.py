@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from harness.errors import NotMeasuredError
 from harness.measure.alerts import ALERTS
+from harness.measure.backgrounds import BACKGROUND
 from harness.measure.dia import DIA
 from harness.measure.eotest import EOTEST
 from harness.measure.ptc import PTC
 from harness.measure.tasks import Task
+from harness.measure.templates import TEMPLATE
 from harness.model import digest_of
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FAMILIES", "families_of", "pair_tasks", "rerun_tasks", "run_task", "summary_tasks"]
 
-FAMILIES: tuple[Family, ...] = (DIA, PTC, EOTEST, ALERTS)
+FAMILIES: tuple[Family, ...] = (DIA, PTC, EOTEST, TEMPLATE, BACKGROUND, ALERTS)
 
 
 def families_of(rerun: Rerun) -> tuple[Family, ...]:

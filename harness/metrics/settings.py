@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from harness.errors import UsageError
 from harness.metrics.flag_sets import FLAG_SETS, FlagSet
 
+if TYPE_CHECKING:
+    from harness.rerun.exposures.protocol import PsfSizeKind
+
 __all__ = ["PSF_SIZES", "Settings"]
 
-PSF_SIZES = ("determinant", "trace", "nea")
+PSF_SIZES: tuple[PsfSizeKind, ...] = ("determinant", "trace", "nea")
 """Kinds of PSF size (`harness.rerun.exposures.protocol.PsfSizeKind`)."""
 
 
@@ -44,7 +47,7 @@ class Settings:
     good_flags: str = "S3"
     match_radius: float = 0.5
     edge_width: float = 40.0
-    psf_size: str = "determinant"
+    psf_size: PsfSizeKind = "determinant"
     sample_visits: int = 0
     sample_seed: int = 0
 
