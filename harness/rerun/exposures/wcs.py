@@ -137,8 +137,7 @@ class TanWcs:
         """Return x and y, pixels, (2, n); NaN more than 90 degrees off the tangent point."""
         pixels = np.array(self._fits.wcs_world2pix(ra, dec, 0))
         seen = np.isfinite(pixels).all(axis=0)
-        if seen.any():
-            pixels[:, seen] = self._fits.all_world2pix(ra[seen], dec[seen], 0, quiet=True)
+        pixels[:, seen] = self._fits.all_world2pix(ra[seen], dec[seen], 0, quiet=True)
         return pixels
 
 

@@ -169,10 +169,17 @@ def test_sky_wcs_is_read_by_ast(stored: Any, sky_wcs: str) -> None:
     np.testing.assert_allclose(wcs.world_to_pixel(*sky), [X, Y], rtol=1e-12)
 
 
-def test_place_without_coordinates_is_nan(stored: Any, sky_wcs: str) -> None:
-    """AST marks it by a number of its own."""
-    sky = read_wcs(stored(_sky_wcs(sky_wcs)), 1).pixel_to_world(np.array([1.0, np.nan]), np.array([2.0, 3.0]))
-    np.testing.assert_array_equal(np.isnan(sky[0]), [False, True])
+def test_sky_without_a_pixel_is_nan(stored: Any) -> None:
+    """A tangent plane of AST is that of astropy; on the far side of the sky AST marks places by a number of its own."""
+    header = _header(distorted=False)
+    sink = _Sink()
+    Ast.Channel(None, sink).write(Ast.FitsChan([str(card) for card in header.cards]).read())
+    wcs = read_wcs(stored(_sky_wcs("1 SkyWcs 0 " + "\n".join(sink.lines))), 1)
+    sky = WCS(header).all_pix2world(X, Y, 1)  # a frame that AST makes of a header counts pixels from 1
+    np.testing.assert_allclose(wcs.pixel_to_world(X, Y), sky, rtol=0, atol=1e-9)
+    pixels = wcs.world_to_pixel(np.array([CRVAL[0], 331.3]), np.array([CRVAL[1], -1.6]))
+    np.testing.assert_allclose(pixels[:, 0], np.add(CRPIX, 1), atol=1e-6)
+    assert np.isnan(pixels[:, 1]).all()
 
 
 @pytest.mark.parametrize(

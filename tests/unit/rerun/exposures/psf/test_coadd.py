@@ -117,6 +117,14 @@ def test_inputs_are_averaged_by_weight(stored_psf: Read) -> None:
     np.testing.assert_allclose(drawn.image, np.pad(expected, ring), rtol=0, atol=1e-7)
 
 
+def test_weight_does_not_depend_on_pixels(stored_psf: Read) -> None:
+    """An input of coarse pixels covers more of the coadd's, and has unit sum there all the same."""
+    drawn = stored_psf(*_coadd(_Input(1.8, _pixels(0.2)), _Input(1.8, _pixels(0.4)))).at(*COADD)
+    x, y = np.meshgrid(*(np.arange(size) + drawn.x0 for size in drawn.image.shape))
+    expected = sum(np.exp(-(x**2 + y**2) / (2 * sigma**2)) / (4 * np.pi * sigma**2) for sigma in (1.8, 3.6))
+    np.testing.assert_allclose(drawn.image, expected, rtol=0, atol=5e-3 * expected.max())
+
+
 def test_stamps_of_different_sizes_share_their_centre(stored_psf: Read) -> None:
     """A coarse input has a larger stamp on the coadd than a fine one; both lie on the same centre."""
     drawn = stored_psf(*_coadd(_Input(1.8, _pixels(0.3)), _Input(1.8 * 1.5, _pixels(0.2, 45.0)))).at(*COADD)

@@ -103,6 +103,15 @@ def test_resampling_is_that_of_galsim(stored_psf: Read, step: float, size: int) 
     np.testing.assert_allclose(drawn.image, expected / expected.sum(), rtol=0, atol=2e-4 * drawn.image.max())
 
 
+def test_pixels_beyond_the_samples_are_nothing(stored_psf: Read) -> None:
+    """Where 45 samples make 30 pixels and one more, half a sample is missing on either side."""
+    image = stored_psf(_stored(_planes(0, 45, 45, 2 / 3), 0, 2 / 3)).at(*PLACES[0]).image
+    assert image.shape == (31, 31)
+    assert not image[[0, -1]].any()
+    assert not image[:, [0, -1]].any()
+    assert image[1:-1, 1:-1].all()
+
+
 @pytest.mark.parametrize("step", [0.5, 0.7])
 def test_resampled_model_has_the_size_of_the_star(stored_psf: Read, step: float) -> None:
     """A well-sampled Moffat has its size whatever the sampling that it is stored with."""
