@@ -165,7 +165,7 @@ class Alerts:
     def _sent(self, stream: io.BufferedReader, path: Path) -> Iterator[Any]:
         """Yield packets that follow each other as they were sent."""
         while header := stream.read(_HEADER):
-            if len(header) < _HEADER or not header.startswith(_SENT):
+            if not header.startswith(_SENT):
                 raise ValueError("it is neither in an Avro container nor as it was sent")
             if self._schema_path is None:
                 raise UsageError(

@@ -61,8 +61,9 @@ def test_standard_deviation_in_place_of_variance_is_seen():
 def test_variance_that_does_not_add_up_is_measured():
     """The ratio is that of the medians over pixels that all three have, whatever a few pixels say."""
     source, cutouts = decoded(variances=(4.0, 1.0, 6.0))
-    cutouts = changed(cutouts, "template", "variance", np.s_[:3], np.nan)
-    cutouts = changed(cutouts, "difference", "variance", np.s_[3:5], 1e6)
+    cutouts = changed(cutouts, "template", "variance", np.s_[:16], np.inf)
+    cutouts = changed(cutouts, "science", "variance", np.s_[16:18], np.nan)
+    cutouts = changed(cutouts, "difference", "variance", np.s_[18:20], 1e6)
     assert alert_numbers("packet 1", source, cutouts)["additivity"] == pytest.approx(1.2)
 
 
