@@ -65,12 +65,15 @@ def fixed_kernel(image: NDArray[np.float64]) -> tuple[str, list[list[fits.Column
 
 
 def tan_wcs(
-    crval: tuple[float, float], crpix: tuple[float, float], cd: NDArray[np.float64], **sip: NDArray[np.float64]
+    crval: Any, crpix: Any, cd: NDArray[np.float64], **sip: NDArray[np.float64]
 ) -> tuple[str, list[list[fits.Column]]]:
-    """Return a TanWcs; its reference pixel is counted from 0, its matrices are stored by columns."""
+    """Return a TanWcs; its reference pixel is counted from 0, its matrices are stored by columns.
+
+    Points are tuples, or arrays as they were before version 2 of tables.
+    """
     table = row(
-        crval=np.array(crval),
-        crpix=np.array(crpix),
+        crval=crval,
+        crpix=crpix,
         cd=cd.ravel(order="F"),
         ctype1="RA---TAN",
         ctype2="DEC--TAN",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -70,9 +71,12 @@ class ArchivedObject:
             return np.array([point(record, field) for record in self._tables[table]], np.float64).reshape(-1, 2).T
 
     def point(self, field: str) -> tuple[float, float]:
-        """Return the point in the first table's only row."""
+        """Return the point in the first table's only row; its coordinates are finite."""
         with self.archive.reading(self.object_id):
-            return point(self._record(), field)
+            x, y = point(self._record(), field)
+        if not (math.isfinite(x) and math.isfinite(y)):
+            raise self.broken(f"has a point in its field {field} that is not finite")
+        return x, y
 
     def dimensions(self) -> tuple[int, int]:
         """Return rows and columns of the image, whose width and height are stored."""

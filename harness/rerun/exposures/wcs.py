@@ -117,8 +117,8 @@ class TanWcs:
         stored = ArchivedObject(archive, object_id, 2 if n_tables == 2 else 1)
         self._fits = WCS(naxis=2)
         fits = self._fits.wcs
-        fits.crval = stored.numbers("crval", 2)
-        fits.crpix = stored.numbers("crpix", 2) + 1
+        fits.crval = stored.point("crval")
+        fits.crpix = np.add(stored.point("crpix"), 1)
         fits.cd = stored.numbers("cd", 4).reshape(2, 2, order="F")
         fits.ctype = [stored.text("ctype1"), stored.text("ctype2")]
         if n_tables == 2:

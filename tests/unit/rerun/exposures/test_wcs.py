@@ -66,10 +66,11 @@ def _sip() -> dict[str, np.ndarray]:
     return {"A": _matrix(A), "B": _matrix(B), "Ap": np.zeros((5, 5)), "Bp": np.zeros((5, 5))}
 
 
+@pytest.mark.parametrize("points", [tuple, np.array])
 @pytest.mark.parametrize("distorted", [False, True])
-def test_tan_wcs_is_that_of_a_header(stored: Any, distorted: bool) -> None:
+def test_tan_wcs_is_that_of_a_header(stored: Any, distorted: bool, points: Any) -> None:
     """Matrices are stored by columns, the reference pixel is counted from 0: the sky agrees to 1e-9 degrees."""
-    wcs = read_wcs(stored(tan_wcs(CRVAL, CRPIX, CD, **(_sip() if distorted else {}))), 1)
+    wcs = read_wcs(stored(tan_wcs(points(CRVAL), points(CRPIX), CD, **(_sip() if distorted else {}))), 1)
     sky = WCS(_header(distorted=distorted)).all_pix2world(X, Y, 0)
     np.testing.assert_allclose(wcs.pixel_to_world(X, Y), sky, rtol=0, atol=1e-9)
     np.testing.assert_allclose(wcs.world_to_pixel(*sky), [X, Y], rtol=0, atol=1e-5)

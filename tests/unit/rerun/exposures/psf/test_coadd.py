@@ -9,6 +9,7 @@ import galsim
 import numpy as np
 import pytest
 from archived_objects import row, rows, tan_wcs
+from astropy.io import fits
 
 from harness.errors import BrokenFileError, NotMeasuredError
 
@@ -168,6 +169,14 @@ def test_input_without_weight_does_not_count(stored_psf: Read) -> None:
     """Inputs of weight 0 alone are none."""
     with pytest.raises(NotMeasuredError, match="has no input at"):
         stored_psf(*_coadd(_Input(2.0, _pixels(0.2), weight=0.0))).at(*COADD)
+
+
+def test_coadd_without_inputs_is_not_measured(stored_psf: Read) -> None:
+    """A template that nothing went into has no PSF anywhere."""
+    psf, *others = _coadd(_Input(2.0, _pixels(0.2)))
+    columns = [fits.Column(column.name, column.format, array=column.array[:0]) for column in psf[1][1]]
+    with pytest.raises(NotMeasuredError, match="has no input at"):
+        stored_psf((psf[0], [psf[1][0], columns]), *others).at(*COADD)
 
 
 def test_coadd_may_be_an_input(stored_psf: Read) -> None:
