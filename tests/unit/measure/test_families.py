@@ -22,6 +22,8 @@ def _rerun(*, tables=(), flats=None, curves=None, amplifiers=None, alerts=None):
         curves=curves,
         amplifiers=lambda: amplifiers,
         alerts=alerts,
+        exposures=None,
+        psf_sizes=None,
     )
 
 
