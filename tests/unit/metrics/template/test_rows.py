@@ -14,6 +14,8 @@ from subtractions import exposure, survey, visit_with_both
 from harness.metrics.rows import rows_schema
 from harness.metrics.template.rows import template_rows
 from harness.metrics.template.subtraction import ExposureSummary, Subtraction
+from harness.metrics.template.tables import noise_table
+from harness.metrics.template.visit_images import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -154,6 +156,31 @@ def test_science_numbers_are_of_no_side() -> None:
         assert math.isnan(found[name, 1]["numerator"])
         assert found[name, 1]["detail"] == "the science image differs between good and deep"
     assert value(found, "template.numScienceDiffers") == 1
+
+
+def test_variances_are_added_in_one_unit() -> None:
+    """A template in units of 2.5 nJy beside images in nJy changes no ratio of variances, sum or expected noise."""
+    listed = visit_with_both(1)
+    step = 2.5 * math.log10(2.5)
+    other = [
+        replace(
+            each,
+            template=replace(each.template, variance=each.template.variance / 2.5**2, zero_point=31.4 - step),
+        )
+        for each in listed
+    ]
+    expected, found = measured(listed), measured(other)
+    for name in ("difference.varianceAdditivity.good", "template.varianceGoodOverDeep", "difference.noiseGoodOverDeep"):
+        assert value(found, name) == pytest.approx(value(expected, name), rel=1e-12)
+    noise, same = (noise_table(joined(each), "determinant").to_pandas() for each in (other, listed))
+    pd.testing.assert_frame_equal(noise, same, rtol=1e-12)
+
+
+def test_an_order_needs_one_science_image() -> None:
+    """A visit whose size depends on the side has no place among the orders."""
+    good, deep = visit_with_both(1)
+    found = measured([good, replace(deep, science=exposure(5.5, 4.0), science_digest="another")])
+    assert value(found, "template.order.tiesOrMissing") == 1
 
 
 def test_every_visit_has_one_order() -> None:
