@@ -27,3 +27,9 @@ def test_object_without_tables_is_broken(stored_psf: Callable[..., Psf]) -> None
     other: Any = ("GaussianPsf", [row(sigma=1.0)])
     with pytest.raises(BrokenFileError, match="has 0 tables instead of 1"):
         stored_psf(("GaussianPsf", []), other)
+
+
+def test_padding_of_a_name_is_no_part_of_it(stored_psf: Callable[..., Psf]) -> None:
+    """Real files pad the class with blanks to the width of its column."""
+    psf = stored_psf((f"{'GaussianPsf':64}", [row(dimensions=(25, 25), sigma=1.0)]))
+    assert psf.name == "GaussianPsf"
