@@ -130,7 +130,9 @@ def read_background(path: Path) -> BackgroundModel:
     path = Path(path)
     try:
         with warnings.catch_warnings(action="ignore"), fits.open(path, memmap=False) as file:
-            images = [(hdu.header, np.asarray(hdu.data)) for hdu in file if hdu.is_image and hdu.data is not None]
+            found = [hdu for hdu in file if hdu.is_image and hdu.shape]
+            is_list = bool(found) and "INTERPSTYLE" in found[0].header
+            images = [(hdu.header, np.asarray(hdu.data)) for hdu in (found if is_list else found[:1])]
             primary = file[0].header
     except FileNotFoundError:
         raise BrokenFileError(f"background {path} is missing; {_AGAIN}") from None
@@ -138,7 +140,7 @@ def read_background(path: Path) -> BackgroundModel:
         raise BrokenFileError(f"background {path} cannot be read ({first_line(fault)}); {_AGAIN}") from None
     if not images:
         raise BrokenFileError(f"background {path} has no image in it; {_AGAIN}")
-    if "INTERPSTYLE" not in images[0][0]:
+    if not is_list:
         return _plain(path, primary, *images[0])
     if len(images) % _PLANES:
         raise BrokenFileError(
