@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import numpy as np
 
 from harness.errors import BrokenFileError, HarnessError, first_line
-from harness.rerun.exposures import tiles
+from harness.rerun.exposures import headers, tiles
 from harness.rerun.exposures.archive import blob, require_whole
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class Tree:
         """Return the pixels of an HDU, in the type and byte order they are stored in."""
         from astropy.io import fits
 
-        if not hdu.header.get("ZIMAGE", False):
+        if not headers.is_compressed(hdu.header):
             return np.asarray(hdu.data)
         if tiles.can_decode(hdu.header):
             place = hdu.fileinfo()["datLoc"]
