@@ -132,6 +132,12 @@ def test_broken_distortion_is_named(stored: Any, changed: dict[str, np.ndarray],
         read_wcs(stored(tan_wcs(CRVAL, CRPIX, CD, **(_sip() | changed))), 1)
 
 
+def test_reference_that_is_no_number_is_broken(stored: Any) -> None:
+    """A reference point must be somewhere."""
+    with pytest.raises(BrokenFileError, match="has a point in its field crval that is not finite"):
+        read_wcs(stored(tan_wcs((np.nan, 1.6), CRPIX, CD)), 1)
+
+
 def test_singular_matrix_is_broken(stored: Any) -> None:
     """Pixels without an area are no pixels."""
     with pytest.raises(BrokenFileError, match=r"^TanWcs \(object 1 .* is not world coordinates; fetch the file again"):
