@@ -140,8 +140,12 @@ def _add_crossover(rows: Collector, images: Sequence[VisitImage], kind: PsfSizeK
 
 def _sides(image: VisitImage, number: Callable[[Subtraction], Number]) -> list[Number]:
     """Return a number of both sides; one that is not known says of which side."""
-    found = [(side, number(image.by_side[side])) for side in ("good", "deep")]
-    return [Number(value, f"{side}: {reason}" if reason else "") for side, (value, reason) in found]
+
+    def named(side: str) -> Number:
+        value, reason = number(image.by_side[side])
+        return Number(value, reason if reason in ("", known.NO_EXPOSURE) else f"{side}: {reason}")
+
+    return [named("good"), named("deep")]
 
 
 def _over(image: VisitImage, number: Callable[[Subtraction], Number]) -> Number:

@@ -252,6 +252,25 @@ def test_a_table_of_sizes_has_sizes_alone() -> None:
     assert math.isnan(measured(listed)["science.psfFwhm", 0]["numerator"])
 
 
+def test_a_table_of_sizes_with_both_templates_has_contrasts_of_sizes_alone() -> None:
+    """Contrasts of variance and noise have no rows either; those of size have theirs."""
+    listed = [
+        Subtraction("HSC", 1, 57, "g", side, "9813/4 g", *(ExposureSummary(nea=nea) for nea in (60.0, template, 61.0)))
+        for side, template in (("good", 50.0), ("deep", 70.0))
+    ]
+    found = measured(listed, "nea")
+    assert value(found, "template.fracGoodSharper") == 1
+    assert ("template.varianceGoodOverDeep", 1) not in found
+    assert ("difference.noiseGoodOverDeep", 1) not in found
+
+
+def test_a_reason_says_of_which_side_it_is() -> None:
+    """What two sides form names the one that is not known."""
+    good, deep = visit_with_both(1)
+    found = measured([good, replace(deep, template=ExposureSummary(), problems={"template": "it is truncated"})])
+    assert found["template.psfGoodMinusDeep", 1]["detail"] == "deep: it is truncated"
+
+
 def test_a_rerun_without_variances_is_not_silent() -> None:
     """Exposures that lack a plane have rows without a number, so that absence cannot pass."""
     bare = exposure(5.0, math.nan)

@@ -55,7 +55,7 @@ def _replaced(at: int, **changes: Any) -> list[Subtraction]:
         ),
         (_replaced(4, problems={"difference.nea": "no PSF"}), "Unreadable", 1, "good difference.nea: no PSF"),
         (_replaced(1, science_digest="another"), "ScienceDiffers", 1, "visit 1 detector 0: the science image differs"),
-        (_replaced(5, input_visits=()), "WithoutInputs", 1, "visit 3 detector 0: deep template 455/33 r was made of"),
+        (_replaced(5, input_visits=()), "WithoutInputs", 1, "visit 3 detector 0: deep template was made of no visit"),
         (
             _replaced(0, input_visits=(3, 99, 98)),
             "DeepLacksGood",
