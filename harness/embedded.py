@@ -1,4 +1,4 @@
-"""The embedded repository: synthetic data of known truth, built once and kept in the user's cache folder."""
+"""The embedded repositories: synthetic data of known truth, built once and kept in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.errors import UsageError
 from harness.shipped import shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from types import ModuleType
 
 __all__ = [
@@ -41,7 +41,7 @@ EMBEDDED_DATASETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "dp02": ("w_2023_37", "w_2023_41"),
     }
 )
-"""Collections of the embedded repository, oldest first, by the dataset whose baseline they are held against."""
+"""Collections of the embedded repositories, oldest first, by the dataset whose baseline they are held against."""
 
 EMBEDDED_DATASET = "hits2015"
 """The dataset that is meant when none is named."""
@@ -50,8 +50,15 @@ EMBEDDED_RERUNS = EMBEDDED_DATASETS[EMBEDDED_DATASET]
 """Its collections, oldest first."""
 
 
-def embedded_repository(cache: Path | None = None, progress: Callable[[str], None] | None = None) -> Path:
-    """Return the embedded Butler repository; the first call builds it, which takes some seconds.
+#: What an embedded repository is made of; that of images is for who asks for them, being the larger one.
+_OF_TABLES, _OF_IMAGES = ("survey", "sensor"), ("images",)
+_PACKAGES = MappingProxyType({"latiss": _OF_IMAGES, "dp02": _OF_IMAGES})
+
+
+def embedded_repository(
+    cache: Path | None = None, progress: Callable[[str], None] | None = None, dataset: str = EMBEDDED_DATASET
+) -> Path:
+    """Return the embedded Butler repository of a dataset; the first call builds it, which takes some seconds.
 
     It is built beside its place and renamed into it, under a lock: a process that is killed leaves nothing that looks
     finished, and of two processes one waits for the other.
@@ -62,6 +69,8 @@ def embedded_repository(cache: Path | None = None, progress: Callable[[str], Non
         Folder to keep it in; `cache_folder` by default.
     progress
         Called with a line of text at each step of the building.
+    dataset
+        What it has to hold.
 
     Returns
     -------
@@ -74,7 +83,8 @@ def embedded_repository(cache: Path | None = None, progress: Callable[[str], Non
         When the folder cannot be written, or the disk is full.
     """
     folder = cache_folder() if cache is None else cache
-    repository = folder / f"embedded-{_key()}"
+    packages = _PACKAGES.get(dataset, _OF_TABLES)
+    repository = folder / f"embedded-{_key(packages)}"
     if repository.is_dir():
         return repository
 
@@ -85,12 +95,12 @@ def embedded_repository(cache: Path | None = None, progress: Callable[[str], Non
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f"{repository.name}.lock"):
             if not repository.is_dir():
-                _build(repository, progress)
+                _build(repository, packages, progress)
     except (OSError, SQLAlchemyError) as error:
         reason = getattr(error, "strerror", None) or str(getattr(error, "orig", error))
         raise UsageError(
             f"cannot build the embedded repository in {folder} ({reason}); "
-            "set RERUN_HARNESS_CACHE to a folder that can be written and has 50 MB to spare"
+            "set RERUN_HARNESS_CACHE to a folder that can be written and has 100 MB to spare"
         ) from error
     return repository
 
@@ -158,24 +168,26 @@ def _load(name: str) -> ModuleType:
     return module
 
 
-def _build(repository: Path, progress: Callable[[str], None] | None) -> None:
+def _build(repository: Path, packages: Sequence[str], progress: Callable[[str], None] | None) -> None:
+    from lsst.daf.butler import Butler
+
     partial = repository.with_name(f"partial-{repository.name}")  # Butler takes a suffix for a file format
     shutil.rmtree(partial, ignore_errors=True)  # left behind by a process that was killed
     try:
         tell = progress or (lambda _: None)
-        load_survey().build(partial, tell)
-        load_sensor().add(partial, tell)
-        load_images().add(partial, tell)
+        Butler.makeRepo(str(partial))
+        for name in packages:
+            _load(name).add(partial, tell)
         partial.rename(repository)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
 
 
-def _key() -> str:
-    """Return a digest of everything that decides what the repository holds."""
+def _key(packages: Sequence[str]) -> str:
+    """Return a digest of everything that decides what a repository holds."""
     digest = hashlib.blake2b(version("lsst-daf-butler").encode(), digest_size=6)
-    for name in ("survey", "sensor", "images"):
+    for name in packages:
         for source in sorted((shipped("fixtures") / name).glob("*.py")):
             digest.update(f"{name}/{source.name}".encode())
             digest.update(source.read_bytes())

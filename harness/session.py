@@ -60,9 +60,11 @@ class Session:
         """The repository that reruns are looked up in."""
         if self.request.repo is not None:
             return _absolute(self.request.repo)
-        from harness.embedded import embedded_repository
+        from harness.embedded import EMBEDDED_DATASET, embedded_dataset, embedded_repository
 
-        return str(embedded_repository(progress=self._tell))
+        named = [name for name in (*self.request.reruns, self.request.reference) if name is not None]
+        dataset = embedded_dataset(named) if named else self.request.dataset
+        return str(embedded_repository(progress=self._tell, dataset=dataset or EMBEDDED_DATASET))
 
     @property
     def is_embedded(self) -> bool:

@@ -57,9 +57,24 @@ def counting_interval(quantity: Quantity, confidence: float) -> Interval:
         return poisson_interval(max(total, 0.0), confidence)
     divisor = float(quantity.denominator.sum())
     if bool(np.all(quantity.numerator <= quantity.denominator)):
-        return binomial_interval(total, divisor, confidence)
+        trials = _independent_trials(quantity, divisor)
+        return binomial_interval(total / divisor * trials, trials, confidence)
     share = binomial_interval(total, total + divisor, confidence)
     return Interval(share.low / (1 - share.low), share.high / (1 - share.high) if share.high < 1 else math.inf)
+
+
+def _independent_trials(quantity: Quantity, trials: float) -> float:
+    """Return how many independent trials a share is worth.
+
+    Visits that are compared with one coadd are not independent: they are worth as many as give the scatter between
+    coadds (Korn & Graubard 1998), which are no fewer than coadds and no more than visits.  Where all coadds agree (a
+    share of none, or of all) nothing is known of their scatter, and each is one trial.
+    """
+    if quantity.metric.per != "coadd" or quantity.n_units < 2 or quantity.denominator is None:
+        return trials
+    n_coadds = float(np.count_nonzero(quantity.denominator))
+    value, error = quantity.value, quantity.standard_error
+    return min(max(value * (1 - value) / error**2 if error else 0.0, n_coadds), trials)
 
 
 def counting_error(quantity: Quantity) -> float:

@@ -164,8 +164,13 @@ class Quantity:
 
     @property
     def possible(self) -> Interval:
-        """The values it can have at all: a count keeps its sign, and a share of its own denominator is not above 1."""
+        """The values it can have at all: a count keeps its sign, and a share of its own denominator is not above 1.
+
+        Of what is measured nothing is known: a mean below 1 is no share, and a difference may have either sign.
+        """
         whole = self.denominator
+        if whole is not None and not self.is_counted:
+            return Interval(-math.inf, math.inf)
         largest = math.inf if whole is None or np.any(abs(self.numerator) > whole) else 1.0
         if whole is None or not np.any(whole < 0):
             if not np.any(self.numerator < 0):

@@ -36,7 +36,7 @@ __all__ = ["FileRerun", "list_file_reruns"]
 
 @final
 class FileRerun:
-    """A rerun in a folder of files: tables (Parquet, ECSV, FITS), exposures, alerts, raw flats, curves, EO-test results.
+    """A rerun in a folder of files: tables (Parquet, ECSV, FITS), exposures, alerts, flats, curves, EO-test results.
 
     Parameters
     ----------

@@ -111,7 +111,8 @@ def write_butler(root):
     """Write a Butler repository with the collections that README names."""
     from lsst.daf.butler import Butler, CollectionType
 
-    load_survey().build(root, lambda _: None)
+    Butler.makeRepo(str(root))
+    load_survey().add(root)
     butler = Butler.from_config(str(root), writeable=True)
     for own, rerun in OWN_RERUNS.items():
         butler.collections.register(f"u/me/{own}", CollectionType.CHAINED)

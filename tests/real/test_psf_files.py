@@ -11,7 +11,6 @@ from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
 
 from harness.rerun.exposures.archive import Archive
-from harness.rerun.exposures.archived import class_name
 from harness.rerun.exposures.wcs import read_wcs
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def test_archive_has_the_coordinates_of_the_header(
         rows, columns = hdus[1].data.shape
         assert archive is not None
         object_id = archive.components.get("SKYWCS") or archive.components["WCS"]
-        assert class_name(archive, object_id) == stored_as
+        assert archive.class_name(object_id) == stored_as
         wcs = read_wcs(archive, object_id)
     x, y = (grid.ravel().astype(float) for grid in np.meshgrid(*(np.linspace(0, n - 1, 5) for n in (columns, rows))))
     sky = np.array(header.all_pix2world(x, y, 0))

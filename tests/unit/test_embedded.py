@@ -14,7 +14,14 @@ from typing import Any
 import pytest
 
 from harness import embedded
-from harness.embedded import EMBEDDED_DATASETS, cache_folder, embedded_repository, load_sensor, load_survey
+from harness.embedded import (
+    EMBEDDED_DATASETS,
+    cache_folder,
+    embedded_repository,
+    load_images,
+    load_sensor,
+    load_survey,
+)
 from harness.errors import UsageError
 
 BUILD = """
@@ -130,7 +137,7 @@ def test_full_disk_gives_one_sentence_and_leaves_nothing_behind(tmp_path: Path, 
     )
     assert done.returncode == 2, done.stderr
     assert done.stdout.startswith(f"cannot build the embedded repository in {tmp_path} (")
-    assert done.stdout.endswith("; set RERUN_HARNESS_CACHE to a folder that can be written and has 50 MB to spare\n")
+    assert done.stdout.endswith("; set RERUN_HARNESS_CACHE to a folder that can be written and has 100 MB to spare\n")
     assert done.stdout.count("\n") == 1
     assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
 
@@ -159,13 +166,21 @@ def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -
     assert cache_folder() == Path("/home/somebody/Library/Caches/rerun-harness")
 
 
-def test_names_are_those_of_survey_and_sensor() -> None:
-    """The reruns that the harness announces are the ones that survey and sensor have."""
-    assert EMBEDDED_DATASETS == {"hits2015": load_survey().RERUNS, "rtm007": load_sensor().RERUNS}
+def test_names_are_those_of_the_packages() -> None:
+    """The reruns that the harness announces are the ones that survey, sensor and images have."""
+    images = load_images()
+    assert EMBEDDED_DATASETS == {
+        "hits2015": load_survey().RERUNS,
+        "rtm007": load_sensor().RERUNS,
+        "latiss": images.latiss_truth.RERUNS,
+        "dp02": images.dp02_truth.RERUNS,
+    }
 
 
-@pytest.mark.parametrize("part", ["survey", "sensor"])
-def test_repository_changes_its_name_with_its_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+@pytest.mark.parametrize(("dataset", "part"), [("hits2015", "survey"), ("rtm007", "sensor"), ("latiss", "images")])
+def test_repository_changes_its_name_with_its_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, part: str
+) -> None:
     """A changed source file, or another version of Butler, gives another repository and never a stale one."""
     monkeypatch.setattr(embedded, "shipped", lambda name: tmp_path)
     (tmp_path / part).mkdir()
@@ -174,14 +189,15 @@ def test_repository_changes_its_name_with_its_parts(tmp_path: Path, monkeypatch:
     def root(text: str, butler: str) -> Path:
         source.write_text(text)
         monkeypatch.setattr(embedded, "version", lambda name: butler)
-        (tmp_path / f"embedded-{embedded._key()}").mkdir(exist_ok=True)
-        return embedded_repository(tmp_path)
+        packages = embedded._PACKAGES.get(dataset, embedded._OF_TABLES)
+        (tmp_path / f"embedded-{embedded._key(packages)}").mkdir(exist_ok=True)
+        return embedded_repository(tmp_path, dataset=dataset)
 
     assert root("one", "30") == root("one", "30")
     assert len({root("one", "30"), root("two", "30"), root("one", "31")}) == 3
 
 
-@pytest.mark.parametrize(("load", "part"), [(load_survey, "survey"), (load_sensor, "sensor")])
+@pytest.mark.parametrize(("load", "part"), [(load_survey, "survey"), (load_sensor, "sensor"), (load_images, "images")])
 def test_missing_part_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load: Any, part: str) -> None:
     """An installation without survey or sensor says so."""
     monkeypatch.setattr(embedded, "shipped", lambda name: tmp_path)

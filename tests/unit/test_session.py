@@ -38,7 +38,7 @@ def repo(tmp_path, monkeypatch):
 def unbuilt(tmp_path, monkeypatch):
     """Stand in an empty folder for the embedded repository: names are known without it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("harness.embedded.embedded_repository", lambda progress=None: tmp_path / "embedded")
+    monkeypatch.setattr("harness.embedded.embedded_repository", lambda **_: tmp_path / "embedded")
 
 
 def _session(repo, *reruns, **request):
@@ -157,7 +157,9 @@ class TestDataset:
     def test_embedded_reruns_of_two_datasets_are_not_judged_together(self):
         """One baseline cannot be that of both."""
         both = Session(Request(reruns=tuple(reruns[0] for reruns in EMBEDDED_DATASETS.values())))
-        with pytest.raises(UsageError, match=r"several datasets \(hits2015, rtm007\); ask for one at a time"):
+        with pytest.raises(
+            UsageError, match=r"several datasets \(hits2015, rtm007, latiss, dp02\); ask for one at a time"
+        ):
             _ = both.dataset
 
     @pytest.mark.usefixtures("unbuilt")

@@ -156,6 +156,7 @@ class Archive:
                 index = hdu.data
                 column = {name.lower().replace(".", "_"): index[name].tolist() for name in index.names}
             fields = ("cat_persistable", "cat_archive", "row0", "nrows", "name")
+            column["name"] = [name.strip() for name in column["name"]]  # afw fills them up with blanks
             for number, *row in zip(*(column[name] for name in ("id", *fields)), strict=True):
                 rows.setdefault(number, []).append(_Row(*row))
         except Exception as fault:  # noqa: BLE001 - astropy raises of every kind on a damaged table

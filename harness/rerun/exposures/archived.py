@@ -15,21 +15,10 @@ if TYPE_CHECKING:
 
     from harness.rerun.exposures.archive import Archive
 
-__all__ = ["ArchivedObject", "class_name"]
+__all__ = ["ArchivedObject"]
 
 #: No PSF and no kernel is larger, pixels: what is says so of a damaged file.
 _LARGEST = 10_000
-
-
-def class_name(archive: Archive, object_id: int) -> str:
-    """Return the class that an object was stored as, without the blanks that real files pad it with.
-
-    Raises
-    ------
-    harness.errors.BrokenFileError
-        When the archive has no such object.
-    """
-    return archive.class_name(object_id).strip()
 
 
 @final
@@ -53,7 +42,7 @@ class ArchivedObject:
     def __init__(self, archive: Archive, object_id: int, n_tables: int = 1) -> None:
         self.archive = archive
         self.object_id = object_id
-        self.class_name = class_name(archive, object_id)
+        self.class_name = archive.class_name(object_id)
         self._tables = [table for table in archive.tables(object_id) if table is not None]
         if len(self._tables) != n_tables:
             raise self.broken(f"has {len(self._tables)} tables instead of {n_tables}")

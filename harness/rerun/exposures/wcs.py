@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, final
 import numpy as np
 
 from harness.errors import NotMeasuredError, first_line
-from harness.rerun.exposures.archived import ArchivedObject, class_name
+from harness.rerun.exposures.archived import ArchivedObject
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +48,7 @@ def read_wcs(archive: Archive, object_id: int) -> ArchiveWcs:
     harness.errors.NotMeasuredError
         When their class is unknown, or needs a library that is not installed.
     """
-    match class_name(archive, object_id):
+    match archive.class_name(object_id):
         case "TanWcs" | "Wcs":
             return TanWcs(archive, object_id)
         case "SkyWcs":

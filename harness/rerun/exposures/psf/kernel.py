@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol, final
 
 import numpy as np
 
-from harness.rerun.exposures.archived import ArchivedObject, class_name
+from harness.rerun.exposures.archived import ArchivedObject
 from harness.rerun.exposures.psf.functions import read_kernel_function, read_spatial_function
 from harness.rerun.exposures.psf.stamps import offsets, stamp
 
@@ -54,14 +54,14 @@ def read_kernel(archive: Archive, object_id: int) -> Kernel:
     harness.errors.NotMeasuredError
         When it is of a class that the harness does not know.
     """
-    if class_name(archive, object_id) == "LinearCombinationKernel":
+    if archive.class_name(object_id) == "LinearCombinationKernel":
         return LinearCombinationKernel(archive, object_id)
     return _read_component(archive, object_id)
 
 
 def _read_component(archive: Archive, object_id: int) -> FixedKernel | AnalyticKernel:
     """Read a kernel that is no combination of others."""
-    match class_name(archive, object_id):
+    match archive.class_name(object_id):
         case "FixedKernel":
             return FixedKernel(archive, object_id)
         case "AnalyticKernel":

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.errors import BrokenFileError, NotMeasuredError
-from harness.rerun.exposures.archived import class_name
 from harness.rerun.exposures.psf.gaussian import DoubleGaussianPsf, GaussianPsf, SingleGaussianPsf
 from harness.rerun.exposures.psf.kernel import KernelPsf
 from harness.rerun.exposures.psf.psfex import PsfexPsf
@@ -56,7 +55,7 @@ def read_psf(archive: Archive, object_id: int, *, inside: frozenset[int] = froze
             f"the PSF with the number {object_id} of the archive in {archive.path} is an input of itself; "
             "restore the file or leave it out"
         )
-    name = class_name(archive, object_id)
+    name = archive.class_name(object_id)
     if name in _READERS:
         return _READERS[name](archive, object_id)
     match name:

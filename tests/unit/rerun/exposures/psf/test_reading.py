@@ -8,7 +8,6 @@ import pytest
 from archived_objects import row
 
 from harness.errors import BrokenFileError, NotMeasuredError
-from harness.rerun.exposures.archive import Archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,10 +27,3 @@ def test_object_without_tables_is_broken(stored_psf: Callable[..., Psf]) -> None
     other: Any = ("GaussianPsf", [row(sigma=1.0)])
     with pytest.raises(BrokenFileError, match="has 0 tables instead of 1"):
         stored_psf(("GaussianPsf", []), other)
-
-
-def test_padding_of_a_name_is_no_part_of_it(stored_psf: Callable[..., Psf], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files that astropy did not write pad the class with blanks to the width of its column."""
-    unpadded = Archive.class_name
-    monkeypatch.setattr(Archive, "class_name", lambda self, number: unpadded(self, number).ljust(64))
-    assert stored_psf(("GaussianPsf", [row(dimensions=(25, 25), sigma=1.0)])).name == "GaussianPsf"
