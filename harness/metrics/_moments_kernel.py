@@ -74,6 +74,7 @@ def moments(image, x, y):  # type: ignore[no-untyped-def]
     wxx = wyy = _START
     wxy = 0.0
     for _ in range(_MAX_STEPS):
+        # Neither NaN nor what is far off must become an index.
         if not (0 <= x <= image.shape[1] - 1 and 0 <= y <= image.shape[0] - 1):
             break
         total, sum_x, sum_y, sum_xx, sum_yy, sum_xy = _weighted_sums(image, (x, y), (wxx, wyy, wxy))

@@ -118,8 +118,9 @@ def plane_statistics(
     bins = None if edges is None else _Bins.of(edges)
     walk = _Walk.over(plane, valid, _bracket(plane, valid), bins)
     median = walk.median()
-    if median is None:
-        median = _Walk.over(plane, valid, (*walk.extremes, 0.0), None).median()
+    if median is None and walk.counts[0]:
+        walk = _Walk.over(plane, valid, (*walk.extremes, walk.extremes[0]), None)
+        median = walk.median()
     n, n_inf, n_nonpositive = (int(count) for count in walk.counts[:3])
     mean, std = walk.mean_std()
     return PlaneStatistics(
@@ -243,7 +244,10 @@ def _blocks(
 
 
 def _bracket(plane: NDArray[Any], valid: tuple[NDArray[Any], int] | None) -> tuple[float, float, float]:
-    """Return two values of a plane that its median almost certainly lies between, and one close to it."""
+    """Return two pixels of a plane that its median almost certainly lies between, and one that is close to it.
+
+    No pixel is farther from the mean than sqrt(n) standard deviations (Samuelson 1968): sums less any of them are safe.
+    """
     # The number of pixels to sort is least, in the sample and in the bracket together, at about this size.
     size = math.ceil(plane.size ** (2 / 3))
     places = np.unravel_index(np.random.default_rng(0).integers(0, max(1, plane.size), size), plane.shape)

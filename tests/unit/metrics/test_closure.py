@@ -88,6 +88,21 @@ def test_more_than_half_a_unit_does_not_close():
     assert found.n_unclosed == 1
 
 
+def test_order_of_subtraction_is_kept():
+    """1 - 1 - c is -c exactly, which 1 - (1 + c) is not, however many pixels are subtracted at once."""
+    one, large = np.ones((3, 50), np.float32), np.full((3, 50), 2.0**53, np.float32)
+    assert closure(one, one, large).largest == 2.0**23
+
+
+def test_smallest_numbers_have_the_smallest_spacing():
+    """Subnormal numbers, and the smallest normal ones, are 2^-149 apart."""
+    for value in (2.0**-149, 2.0**-130, 2.0**-126, 2.0**-125):
+        plane = np.full((2, 3), value, np.float32)
+        residual = 0 * plane
+        assert closure(plane, residual, residual).largest == value / np.spacing(np.float32(value))
+        assert closure(plane, -plane / 2, plane).largest == value / 2 / np.spacing(np.float32(value))
+
+
 def test_limit_follows_the_brightest_star(planes):
     """The residual of the coadd is within half a unit everywhere, though largest under its stars."""
     found = check(*planes)
@@ -116,7 +131,7 @@ def test_first_of_equals_is_the_worst(planes):
 def test_pixels_finite_in_some_planes_only(planes):
     """NaN in all operands is no residual; NaN in one of them alone does not close, and is located."""
     for plane in planes:
-        plane[0, 0] = np.nan
+        plane[300, 0] = np.nan
     found = check(*planes)
     assert (found.n_compared, found.n_pattern) == (401 * 601 - 1, 0)
     assert found.largest <= 0.5

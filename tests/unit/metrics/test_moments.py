@@ -32,11 +32,11 @@ CLASSES = {
 }
 
 
-def stamps(profile, fwhm, shear, snr=None):
+def stamps(profile, fwhm, shear, snr=None, n=N_STAMPS):
     """Return stamps of a class: sizes, shapes, places within a pixel and noise drawn at random."""
     rng = np.random.default_rng(41)
     drawn = []
-    for _ in range(N_STAMPS):
+    for _ in range(n):
         size = rng.uniform(*fwhm)
         star = (
             galsim.Gaussian(fwhm=size) if profile == "gaussian" else galsim.Moffat(rng.uniform(2.5, 4.5), fwhm=size)
@@ -117,9 +117,9 @@ def test_ring_is_measured():
 
 def test_noise_does_not_run_away():
     """At a signal-to-noise ratio of 10, where a full step may leave the source, galsim's radii are found."""
-    drawn = stamps("moffat", (2, 8), 0.5, (10, 12))
+    drawn = stamps("moffat", (2, 8), 0.5, (10, 12), n=400)
     ours, theirs = (np.array([way(stamp)[0] for stamp in drawn]) for way in (measured, hsm))
-    assert (np.isfinite(ours) == np.isfinite(theirs)).mean() > 0.95
+    assert (np.isfinite(ours) != np.isfinite(theirs)).sum() <= 2
     both = np.isfinite(ours + theirs)
     np.testing.assert_allclose(ours[both], theirs[both], rtol=5e-4)
 
@@ -149,8 +149,8 @@ def test_first_guess_need_not_be_right():
 
 def test_rows_are_y():
     """What is long along rows has a large Ixx."""
-    ixx, iyy, ixy = adaptive_moments(sampled_gaussian(9.0, 4.0, 0.0)[10:, :], -30, -20)
-    assert (ixx, iyy, ixy) == pytest.approx((9, 4, 0), abs=1e-5)
+    stamp = sampled_gaussian(9.0, 4.0, 0.0)[18:43]
+    assert adaptive_moments(stamp, -30, -12) == pytest.approx((9, 4, 0), abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_no_solution_is_nan(stamp):
 
 @pytest.mark.parametrize("place", [100.0, math.nan])
 def test_guess_outside_the_stamp_is_nan(place):
-    """A centre that is not on the stamp has no moments."""
+    """A source that is looked for where there are no pixels has no moments."""
     assert math.isnan(adaptive_moments(sampled_gaussian(4.0, 4.0, 0.0), place, -30)[0])
 
 

@@ -123,6 +123,15 @@ def test_median_is_exact_where_the_sample_misleads(monkeypatch, bracket):
     check(SHAPES["constant"].astype(np.float32))
 
 
+def test_few_pixels_that_the_sample_misses():
+    """A plane of which all but a few pixels are masked has the deviation of these few, far from zero as they are."""
+    plane = np.full((40, 50), 6.8e13)
+    mask = np.ones(plane.shape, np.int32)
+    mask[7, 8:12] = 0
+    found = check(plane, (mask, 1))
+    assert (found.n, found.std) == (4, 0.0)
+
+
 @pytest.mark.parametrize(("shape", "is_even"), [((301, 701), False), ((300, 700), True)])
 def test_median_is_that_of_nanmedian_in_single_precision(shape, is_even):
     """`np.nanmedian` of a float32 plane is ours, rounded to float32 where it is the mean of two pixels."""
