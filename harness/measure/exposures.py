@@ -16,7 +16,7 @@ from harness.metrics.psf_size import SIGMA_TO_FWHM, fwhm_of_area, fwhm_of_moment
 from harness.metrics.template.subtraction import ExposureSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -34,12 +34,20 @@ class RecordedSizes:
     ----------
     table
         With the columns of `harness.rerun.exposures.recorded.sizes_schema`, or None.
+
+    Attributes
+    ----------
+    data_ids
+        Band of each visit and detector that has one on record.
+    sides
+        Sides that sizes are of; the empty one alone where they name none.
     """
 
     def __init__(self, table: pa.Table | None) -> None:
         rows = [] if table is None else table.to_pylist()
         self._sizes = {_place(row): (row["fwhm"], row["source"]) for row in rows}
-        self.data_ids = {(row["visit"], row["detector"]): row["band"] for row in rows}
+        self.data_ids: Mapping[tuple[int, int], str] = {(row["visit"], row["detector"]): row["band"] for row in rows}
+        self.sides: Sequence[str] = sorted({row["side"] for row in rows if row["side"]}) or [""]
 
     def of(self, kind: str, side: str, visit: int, detector: int, size: str) -> tuple[float, str] | None:
         """Return FWHM (pixels) and source of a kind of size; what is recorded of no side is of all of them."""

@@ -15,7 +15,7 @@ from harness.model import digest_of
 from harness.rerun.protocol import Partition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.metrics.settings import Settings
     from harness.metrics.template.subtraction import Subtraction
     from harness.rerun.exposures.protocol import ExposureRef
-    from harness.rerun.protocol import Rerun
+    from harness.rerun.protocol import Rerun, Table
 
 __all__ = ["CROSSOVERS", "NOISE", "SOURCES", "SUBTRACTIONS", "TEMPLATE", "template_tasks"]
 
@@ -99,22 +99,24 @@ def _of_sizes(rerun: Rerun, settings: Settings, recorded: RecordedSizes) -> Iter
     from harness.metrics.template.subtraction import EXPOSURES, ExposureSummary, Subtraction
 
     for (visit, detector), band in sorted(recorded.data_ids.items()):
-        summaries, problems = dict.fromkeys(EXPOSURES, ExposureSummary()), {}
-        for kind in EXPOSURES:
-            size = recorded.of(kind, "", visit, detector, settings.psf_size)
-            area = recorded.of(kind, "", visit, detector, "nea")
-            if size is not None:
+        for side in recorded.sides:
+            summaries, problems = dict.fromkeys(EXPOSURES, ExposureSummary()), {}
+            for kind in EXPOSURES:
+                size = recorded.of(kind, side, visit, detector, settings.psf_size)
+                area = recorded.of(kind, side, visit, detector, "nea")
                 nea = math.nan if area is None else area_of_fwhm(area[0])
-                summaries[kind] = ExposureSummary(fwhm=size[0], psf_kind=settings.psf_size, source=size[1], nea=nea)
-            else:
-                problems[f"{kind}.fwhm"] = f"no {settings.psf_size} size of its PSF is on record{recorded.offer(kind)}"
-        yield Subtraction(
-            *(rerun.instrument, visit, detector, band, "", f"visit {visit}"),
-            science=summaries["science"],
-            template=summaries["template"],
-            difference=summaries["difference"],
-            problems=problems,
-        )
+                if size is not None:
+                    summaries[kind] = ExposureSummary(fwhm=size[0], psf_kind=settings.psf_size, source=size[1], nea=nea)
+                else:
+                    offer = recorded.offer(kind)
+                    problems[f"{kind}.fwhm"] = f"no {settings.psf_size} size of its PSF is on record{offer}"
+            yield Subtraction(
+                *(rerun.instrument, visit, detector, band, side),
+                science=summaries["science"],
+                template=summaries["template"],
+                difference=summaries["difference"],
+                problems=problems,
+            )
 
 
 def _of_exposures(
@@ -126,14 +128,12 @@ def _of_exposures(
     first = refs[0]
     differing = len({ref.inputs for ref in refs if ref.kind == "science"}) > 1
     read = {ref.ref: _attempt(ref, rerun, settings, recorded, with_digest=differing) for ref in refs}
-    coadd = _coadd(refs, read, first)
     for side in sides:
         own: dict[ExposureName, list[ExposureRef]] = {
             kind: [ref for ref in refs if ref.kind == kind and ref.side in {side, "" if kind == "science" else side}]
             for kind in EXPOSURES
         }
-        n_records = max(map(len, own.values()))
-        for together in list(zip_longest(*own.values()))[: n_records or 1]:
+        for together in zip_longest(*own.values()):
             chosen = dict(zip(EXPOSURES, together, strict=True))
             summaries = dict.fromkeys(EXPOSURES, ExposureSummary())
             problems: dict[str, str] = {}
@@ -148,12 +148,14 @@ def _of_exposures(
                     problems |= {f"{kind}.{part}": why for part, why in result.problems.items()}
                     digest = result.digest if kind == "science" else digest
                     template = result if kind == "template" else template
+            inputs = None if template is None else template.inputs
             yield Subtraction(
-                *(first.instrument, first.visit, first.detector, first.band, side, coadd),
+                *(first.instrument, first.visit, first.detector, first.band, side),
+                coadd=_coadd(first, inputs),
                 science=summaries["science"],
                 template=summaries["template"],
                 difference=summaries["difference"],
-                input_visits=None if template is None else template.inputs,
+                input_visits=inputs,
                 coverage=math.nan if template is None else template.coverage,
                 science_digest=digest,
                 missing=tuple(kind for kind, ref in chosen.items() if ref is None),
@@ -183,23 +185,17 @@ def _attempt(
         return str(fault)
 
 
-def _coadd(refs: Sequence[ExposureRef], read: Mapping[str, Read | str], first: ExposureRef) -> str:
-    """Name what the visit shares with others: the template that most visits went into, by what went into it."""
-    inputs = [
-        result.inputs
-        for ref in refs
-        if ref.kind == "template" and not isinstance(result := read[ref.ref], str) and result.inputs
-    ]
+def _coadd(first: ExposureRef, inputs: Sequence[int] | None) -> str:
+    """Name a template by what went into it, so that all visits that share it give it one name; empty when unknown."""
     if not inputs:
-        return f"template of visit {first.visit}"
-    largest = max(inputs, key=len)
-    digest = hashlib.blake2b(repr((first.instrument, largest)).encode(), digest_size=4).hexdigest()
-    visits = f"{len(largest)} visit{'s' if len(largest) > 1 else ''}"
+        return ""
+    digest = hashlib.blake2b(repr((first.instrument, inputs)).encode(), digest_size=4).hexdigest()
+    visits = f"{len(inputs)} visit{'s' if len(inputs) > 1 else ''}"
     return " ".join(filter(None, (first.band, f"template of {visits} ({digest})")))
 
 
 def _sources(task: Task, rerun: Rerun) -> Made:
-    """Keep the fluxes of one side's DIA sources; without the flags that tell good ones, say so."""
+    """Keep the fluxes of one side's DIA sources; without the columns that takes, say so."""
     import pyarrow as pa
 
     from harness.metrics.rows import rows_schema
@@ -208,12 +204,22 @@ def _sources(task: Task, rerun: Rerun) -> Made:
     side = task.key.partition("-")[0]
     table = rerun.sided_sources[side]
     flags = task.settings.flag_set
-    if reason := flags.why_unavailable(table.columns):
+    if reason := _why_unknown(table, task.settings):
         return Made(_unknown_sources(side, rerun.instrument, reason, task.settings))
     columns = [name for name in (*SOURCE_COLUMNS, *flags.columns) if name in table.columns]
     parts = [sources_table(table.read(columns, part), side, flags) for part in task.partitions or ()]
     kept = pa.concat_tables([sources_schema().empty_table(), *parts])
     return Made(rows_schema().empty_table(), tables={SOURCES: kept})
+
+
+def _why_unknown(table: Table, settings: Settings) -> str:
+    """Say why a table does not tell good DIA sources and their fluxes; empty when it does."""
+    from harness.metrics.template.sources_table import NEEDED_COLUMNS
+
+    missing = [name for name in NEEDED_COLUMNS if name not in table.columns]
+    if missing:
+        return f"DIA sources need {', '.join(missing)}, not in the table"
+    return settings.flag_set.why_unavailable(table.columns)
 
 
 def _unknown_sources(side: str, instrument: str, reason: str, settings: Settings) -> pa.Table:
@@ -243,10 +249,13 @@ def _summary(kept: Callable[[str], Sequence[pa.Table]], rerun: Rerun, settings: 
 
     subtractions = [each for table in kept(SUBTRACTIONS) for each in subtractions_of(table)]
     rows = [template_rows(subtractions, settings.psf_size)]
-    if sources := sources_of(kept(SOURCES)):
-        bands = {each.visit: each.band for each in subtractions}
-        data_ids = {(each.visit, each.detector) for each in subtractions}
-        rows.append(dia_source_rows(sources, rerun.instrument, data_ids, bands))
+    bands = {each.visit: each.band for each in subtractions}
+    sources = sources_of(kept(SOURCES), rerun.sided_sources)
+    for side, table in rerun.sided_sources.items():
+        if not _why_unknown(table, settings):
+            made = [each for each in subtractions if each.side == side and "difference" not in each.missing]
+            data_ids = {(each.visit, each.detector) for each in made}
+            rows.append(dia_source_rows({side: sources[side]}, rerun.instrument, data_ids, bands))
     tables = {}
     if {"good", "deep"} <= {each.side for each in subtractions}:
         tables[NOISE] = noise_table(joined(subtractions), settings.psf_size)

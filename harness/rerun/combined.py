@@ -40,23 +40,23 @@ class CombinedRerun:
     Raises
     ------
     harness.errors.UsageError
-        When one of them has no exposures, or templates of both kinds already.
+        When one of them has no exposures, templates of both kinds already, or those of the other side.
     harness.errors.SelfComparisonError
-        When both are the same.
+        When both are the same, or have the same templates.
     """
 
     def __init__(self, ref: RerunRef, reruns: Mapping[str, Rerun]) -> None:
         self.ref = ref
         self.name = ref.name
         self._reruns = reruns
-        names = [each.name for each in reruns.values()]
-        if len(set(names)) < len(names):
-            raise SelfComparisonError(f"{names[0]} would be compared with itself; name two different reruns")
-        for each in reruns.values():
-            if each.exposures is None:
-                raise UsageError(f"{each.name} in {ref.repo} has no exposures to compare templates by")
-            if len({ref.side for ref in each.exposures.listed if ref.kind in ("template", "difference")}) > 1:
-                raise UsageError(f"{each.name} in {ref.repo} has templates of both kinds; name it alone")
+        good, deep = reruns.values()
+        if good.name == deep.name:
+            raise SelfComparisonError(f"{good.name} would be compared with itself; name two different reruns")
+        templates = {side: _templates(each, side) for side, each in reruns.items()}
+        if templates["good"] and templates["good"] == templates["deep"]:
+            raise SelfComparisonError(
+                f"{good.name} and {deep.name} in {ref.repo} have the same templates; name two different reruns"
+            )
         self.tables: Mapping[str, Table] = MappingProxyType({})
         self.flats = self.curves = self.alerts = None
 
@@ -82,7 +82,7 @@ class CombinedRerun:
         """The DIA sources of both."""
         found: dict[str, Table] = {}
         for side, each in self._reruns.items():
-            own = next(iter(each.sided_sources.values()), None) or each.tables.get("diaSource")
+            own = each.sided_sources.get(side) or each.tables.get("diaSource")
             if own is not None:
                 found[side] = own
         return found
@@ -107,6 +107,20 @@ class CombinedRerun:
         versions |= {f"{key} (deep)": value for key, value in deep.items() if key not in versions}
         source = "; ".join(f"{side}: {part.source}" for side, part in parts.items())
         return Provenance(self.name, source, inputs, versions, parts["good"].schema)
+
+
+def _templates(rerun: Rerun, side: str) -> set[str]:
+    """Return what tells the templates of a rerun apart from others, when it may be taken for a side."""
+    where = f"{rerun.name} in {rerun.ref.repo}"
+    if rerun.exposures is None:
+        raise UsageError(f"{where} has no exposures to compare templates by")
+    subtracted = [ref for ref in rerun.exposures.listed if ref.kind in ("template", "difference")]
+    sides = {ref.side for ref in subtracted}
+    if len(sides) > 1:
+        raise UsageError(f"{where} has templates of both kinds; name it alone")
+    if sides - {"", side}:
+        raise UsageError(f"{where} has {sides.pop()} templates; name it as that side")
+    return {ref.inputs for ref in subtracted if ref.kind == "template"}
 
 
 @final

@@ -84,8 +84,9 @@ def _psf(size: Mapping[str, Any]) -> Iterator[Metric]:
     yield _mean("science.psfFwhm", "pixel", "FWHM of the science image's PSF.", group, size)
     yield from _by_side("template.psfFwhm", "pixel", "FWHM of the template's PSF", group, size, per="coadd")
     yield from _by_side("difference.psfFwhm", "pixel", "FWHM of the difference image's PSF", group, size)
-    correlation = "Correlation over visits of the PSF FWHM of difference and science image"
-    yield from _by_side("difference.psfCorrelation", "", correlation, group, size)
+    of = "noise-equivalent area" if size["psf_kind"] == "nea" else "FWHM"  # an area is what DMTN-256 correlates
+    correlation = f"Correlation over visits of the PSF {of} of difference and science image"
+    yield from _by_side("difference.psfCorrelation", "", correlation, group, {**size, "of": of})
     sharper = "Share of visits, each detector by itself, whose PSF is broader than the template's"
     yield from _by_side("template.fracSharperThanVisit", "", sharper, group, size, per="coadd")
     for side in SIDES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.metrics.template import known
@@ -61,6 +62,7 @@ def template_rows(subtractions: Iterable[Subtraction], psf_kind: PsfSizeKind) ->
 
 def _add_sizes(rows: Collector, images: Sequence[VisitImage], sides: Sequence[str], kind: PsfSizeKind) -> None:
     science = [known.fwhm(image.science, "science", kind) for image in images]
+    correlated = known.nea if kind == "nea" else partial(known.fwhm, kind=kind)
     for image, size in zip(images, science, strict=True):
         rows.mean("science.psfFwhm", image, size)
     for side in sides:
@@ -73,7 +75,9 @@ def _add_sizes(rows: Collector, images: Sequence[VisitImage], sides: Sequence[st
             sharper = formed(operator.lt, template, size)
             rows.mean(of_side("template.fracSharperThanVisit", side), image, sharper)
             excesses.append((image, formed(operator.sub, template, size)))
-            pairs.append((image.visit, size, difference))
+            pairs.append(
+                (image.visit, correlated(image.science, "science"), correlated(image.by_side[side], "difference"))
+            )
         rows.largest(of_side("template.largestExcess", side), excesses)
         found, uncertainty, detail = correlation(pairs)
         rows.whole(of_side("difference.psfCorrelation", side), images[0].instrument, found, uncertainty, detail)

@@ -76,7 +76,7 @@ def _unreadable(image: VisitImage) -> Iterable[str]:
 def _without_inputs(image: VisitImage) -> Iterator[str]:
     for side, of in image.by_side.items():
         if of.input_visits == ():
-            yield f"{_words(side, 'template')} {of.coadd} was made of no visit"
+            yield f"{_words(side, 'template')} was made of no visit"
 
 
 def _lacking(image: VisitImage) -> tuple[VisitImage, Number, str]:

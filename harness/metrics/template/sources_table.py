@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
     from harness.metrics.flag_sets import FlagSet
 
-__all__ = ["SOURCE_COLUMNS", "sources_of", "sources_schema", "sources_table"]
+__all__ = ["NEEDED_COLUMNS", "SOURCE_COLUMNS", "sources_of", "sources_schema", "sources_table"]
 
-SOURCE_COLUMNS = ("visit", "detector", "ra", "dec", "psfFlux", "psfFluxErr")
+NEEDED_COLUMNS = ("visit", "detector", "psfFlux", "psfFluxErr")
+"""What a table of DIA sources must have to be measured, besides flags."""
+
+SOURCE_COLUMNS = (*NEEDED_COLUMNS, "ra", "dec")
 """What is kept of a DIA source, besides its side and whether it is flagged."""
 
 
@@ -28,7 +31,7 @@ def sources_schema() -> pa.Schema:
     """Return the Arrow schema of the table; positions in degrees, fluxes in nJy."""
     import pyarrow as pa
 
-    numbers = [(name, pa.float64()) for name in SOURCE_COLUMNS[2:]]
+    numbers = [(name, pa.float64()) for name in ("ra", "dec", "psfFlux", "psfFluxErr")]
     return pa.schema(
         [("side", pa.string()), ("visit", pa.int64()), ("detector", pa.int64()), *numbers, ("flagged", pa.bool_())]
     )
@@ -40,7 +43,7 @@ def sources_table(read: pa.Table, side: str, flags: FlagSet) -> pa.Table:
     Parameters
     ----------
     read
-        With the columns of ``flags``, and what there is of `SOURCE_COLUMNS`; what is missing becomes null.
+        With the columns of ``flags``, `NEEDED_COLUMNS`, and positions if there are any; else they become null.
     side
         Which template they were found with.
     flags
@@ -58,20 +61,15 @@ def sources_table(read: pa.Table, side: str, flags: FlagSet) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=sources_schema())
 
 
-def sources_of(tables: Iterable[pa.Table]) -> Mapping[str, DiaSources]:
-    """Return the DIA sources of each side of such tables; a side with an empty table has none."""
+def sources_of(tables: Iterable[pa.Table], sides: Iterable[str]) -> Mapping[str, DiaSources]:
+    """Return the DIA sources of each of some sides from such tables; a side that no row is of has none."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    found = list(tables)
-    if not found:
-        return {}
-    together = pa.concat_tables(found)
-    sides = {}
-    for side in sorted(set(together["side"].to_pylist())):
-        own = together.filter(pc.equal(together["side"], side))
-        visit, detector, flux, error = (
-            np.asarray(own[name].to_numpy()) for name in ("visit", "detector", "psfFlux", "psfFluxErr")
-        )
-        sides[side] = DiaSources(visit, detector, flux, error, np.asarray(own["flagged"].to_numpy()))
-    return sides
+    together = pa.concat_tables([sources_schema().empty_table(), *tables])
+    return {side: _sources(together.filter(pc.equal(together["side"], side))) for side in sides}
+
+
+def _sources(table: pa.Table) -> DiaSources:
+    names = ("visit", "detector", "psfFlux", "psfFluxErr", "flagged")
+    return DiaSources(*(np.asarray(table[name].to_numpy()) for name in names))

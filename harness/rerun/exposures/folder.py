@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from harness.rerun.exposures.protocol import ExposureKind
     from harness.rerun.rerun_toml import FileExposures
 
 __all__ = ["FolderExposures"]
@@ -47,7 +48,7 @@ class FolderExposures:
     Raises
     ------
     harness.errors.UsageError
-        When a pattern matches no file, or has a placeholder that means nothing.
+        When a pattern matches no file, has a placeholder that means nothing, or lacks one that tells files apart.
     """
 
     def __init__(self, folder: Path, entries: Sequence[FileExposures], instrument: str, where: Path) -> None:
@@ -55,7 +56,10 @@ class FolderExposures:
         self._instrument = instrument
         self._where = where
         self._found = [
-            (entry, path, values) for entry in entries for glob in entry.files for path, values in self._matches(glob)
+            (entry, path, values)
+            for entry in entries
+            for glob in entry.files
+            for path, values in self._matches(glob, entry.kind)
         ]
 
     @cached_property
@@ -96,11 +100,17 @@ class FolderExposures:
             raise BrokenFileError(f"{self._folder / ref} is gone; restore it or measure again")
         return nullcontext(path)
 
-    def _matches(self, pattern: str) -> list[tuple[Path, dict[str, str]]]:
-        unknown = [name for name in _PLACEHOLDER.findall(pattern) if name not in _DIMENSIONS]
+    def _matches(self, pattern: str, kind: ExposureKind) -> list[tuple[Path, dict[str, str]]]:
+        there = _PLACEHOLDER.findall(pattern)
+        unknown = [name for name in there if name not in _DIMENSIONS]
         if unknown:
             known = ", ".join(f"{{{name}}}" for name in _DIMENSIONS)
             raise UsageError(f"{self._where}: {pattern!r} has {{{unknown[0]}}}, which means nothing; write {known}")
+        tells = "patch" if kind.startswith("coadd") else "visit"
+        if tells not in there:
+            raise UsageError(
+                f"{self._where}: {pattern!r} does not say the {tells} of a {kind}; write {{{tells}}} for it"
+            )
         expression = re.compile(_expression(pattern))
         glob = Path(_PLACEHOLDER.sub("*", pattern))
         root = Path(glob.anchor) if glob.is_absolute() else self._folder
@@ -124,7 +134,7 @@ def _expression(pattern: str) -> str:
     seen: set[str] = set()
     for number, piece in enumerate(_PLACEHOLDER.split(pattern)):
         if number % 2 == 0:
-            parts.append(re.escape(piece).replace(r"\*", "[^/]*").replace(r"\?", "[^/]"))
+            parts.append(re.escape(piece).replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*").replace(r"\?", "[^/]"))
         elif piece in seen:
             parts.append(f"(?P={piece})")
         else:

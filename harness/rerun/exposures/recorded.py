@@ -160,11 +160,11 @@ def _of_summary(path: Path, kind: str) -> Iterator[dict[str, Any]]:
             sizes["trace"] = _FWHM * np.sqrt((columns["psfIxx"] + columns["psfIyy"]) / 2)
     if "psfArea" in columns:
         sizes["nea"] = fwhm_of_area(columns["psfArea"])
-    for size, values in sizes.items():
-        for visit, detector, fwhm in zip(visits, detectors, values, strict=True):
-            if fwhm > 0:
-                place = {"kind": "science", "side": "", "band": "", "source": kind, "size": size}
-                yield place | {"visit": int(visit), "detector": int(detector), "fwhm": float(fwhm)}
+    for size, fwhms in sizes.items():
+        known = (fwhms > 0) & np.isfinite([visits, detectors]).all(axis=0)
+        for visit, detector, fwhm in zip(visits[known], detectors[known], fwhms[known], strict=True):
+            place = {"kind": "science", "side": "", "band": "", "source": kind, "size": size}
+            yield place | {"visit": int(visit), "detector": int(detector), "fwhm": float(fwhm)}
 
 
 def _summary_columns(path: Path) -> dict[str, NDArray[np.float64]]:
