@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from harness.baseline.amplifiers import amplifier_key
 from harness.baseline.globs import choose
-from harness.baseline.model import AgreesWith, AmplifierValue, Entry, Original, Unchanged, Within
+from harness.baseline.model import Above, AgreesWith, AmplifierValue, Below, Entry, Original, Unchanged, Within
 from harness.errors import UsageError
 from harness.model import VerdictState
 
@@ -162,7 +162,7 @@ def expectation_of(
     rtol, atol
         Relative and absolute tolerance of an unchanged value.
     low, high
-        Ends of the interval in which the value lies.
+        Ends of the interval in which the value lies; one alone is what it is above, or below.
     agrees_with
         Name of another estimate of the same thing, with which the value agrees within ``rtol``.
 
@@ -194,8 +194,12 @@ def expectation_of(
         raise UsageError(
             "--rtol and --atol are about a change, --low and --high about the value; give one of the pairs"
         )
-    if low is None or high is None or low > high:
-        raise UsageError("--low and --high go together, the lower first")
+    if low is None:
+        return Below(value=high)
+    if high is None:
+        return Above(value=low)
+    if low > high:
+        raise UsageError("--low must not be above --high")
     return Within(low=low, high=high)
 
 
@@ -322,11 +326,24 @@ def _refusals(change: Change, verdict: Verdict | None) -> Iterator[str]:
     if verdict is not None and verdict.state in _UNTOLD:
         yield f"{name} is {verdict.state}, so nobody knows what would be accepted; add visits, or leave it out"
     if rule is None:
-        yield f"{name} is new and needs an expectation; say --rtol, --atol, or --low and --high"
+        yield f"{name} is new and needs an expectation; say --rtol, --atol, --low or --high"
     elif isinstance(rule, Unchanged) and rule.rtol > 0 and new.value == rule.atol == 0:
         yield f"{name} is 0, where a relative tolerance allows nothing; say --atol"
-    elif isinstance(rule, Within) and not rule.low <= new.value <= rule.high:
-        yield f"{name} = {new.value:g} would fail its own rule ({rule}); say --low and --high, or acknowledge it"
+    elif not _holds(rule, new.value):
+        yield f"{name} = {new.value:g} would fail its own rule ({rule}); say --low or --high, or acknowledge it"
+
+
+def _holds(rule: Expectation, value: float) -> bool:
+    """Whether a value obeys a rule about itself; of what other rules need, nothing is known here."""
+    match rule:
+        case Within():
+            return rule.low <= value <= rule.high
+        case Below(value=float(limit)):
+            return value < limit
+        case Above(value=float(limit)):
+            return value > limit
+        case _:
+            return True
 
 
 def _warnings(change: Change, baseline: Baseline) -> tuple[str, ...]:

@@ -111,10 +111,11 @@ def test_entries_of_what_is_gone_are_removed_when_asked(measured):
     ("arguments", "words"),
     [
         (["dia.numZ*", "--rtol", 0.1], "no metric matches 'dia.numZ*'"),
-        (["dia.numSources"], "dia.numSources is new and needs an expectation; say --rtol, --atol, or --low and --high"),
+        (["dia.numSources"], "dia.numSources is new and needs an expectation; say --rtol, --atol, --low or --high"),
         (["dia.numNullFlags", "--rtol", 0.1], "dia.numNullFlags is 0, where a relative tolerance allows nothing"),
         (["dia.numSources", "--low", 0, "--high", 1], "dia.numSources = 19141 would fail its own rule"),
-        (["dia.numSources", "--low", 3], "--low and --high go together, the lower first"),
+        (["dia.numSources", "--low", 3, "--high", 2], "--low must not be above --high"),
+        (["dia.numSources", "--high", 3], "dia.numSources = 19141 would fail its own rule (below 3)"),
         (["dia.numSources", "--rtol", 0.1, "--low", 0, "--high", 9e9], "give one of the pairs"),
         (["dia.numSources", "--rtol", "nan"], "must be finite numbers"),
         (["dia.numSources", "--agrees-with", "dia.numObjects"], "--agrees-with goes with --rtol"),

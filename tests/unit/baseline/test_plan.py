@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from harness.baseline.model import AgreesWith, AmplifierValue, Baseline, Unchanged, Within
+from harness.baseline.model import Above, AgreesWith, AmplifierValue, Baseline, Below, Unchanged, Within
 from harness.baseline.plan import Category, expectation_of, plan_acceptance
 from harness.errors import UsageError
 from harness.model import DataId, Verdict, VerdictState
@@ -214,6 +214,8 @@ def test_expectation_of_numbers():
     assert expectation_of(rtol=0.02) == Unchanged(rtol=0.02, atol=0.0)
     assert expectation_of(atol=3) == Unchanged(rtol=0.0, atol=3.0)
     assert expectation_of(low=0, high=1) == Within(low=0.0, high=1.0)
+    assert expectation_of(low=1) == Above(value=1.0)
+    assert expectation_of(high=0) == Below(value=0.0)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +224,6 @@ def test_expectation_of_numbers():
         {"rtol": -0.1},
         {"rtol": math.nan},
         {"high": math.inf, "low": 0.0},
-        {"low": 1.0},
         {"low": 2.0, "high": 1.0},
         {"rtol": 0.1, "low": 0.0, "high": 1.0},
         {"agrees_with": "eotest.ptcGain"},
