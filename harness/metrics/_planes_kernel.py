@@ -131,12 +131,11 @@ def count_bins(pixels, edges, counts):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def without_masked(pixels, masks, bits):  # type: ignore[no-untyped-def]
-    """Return pixels with NaN where any of ``bits`` is set in their mask, and how many of these there are."""
-    kept = np.empty_like(pixels)
+def without_masked(pixels, masks, bits, kept):  # type: ignore[no-untyped-def]
+    """Write pixels to ``kept``, or NaN where any of ``bits`` is set in their mask, and return how many these are."""
     n_masked = np.int32(0)
     for i in range(len(pixels)):
         masked = (masks[i] & bits) != 0
         n_masked += np.int32(masked)
         kept[i] = np.nan if masked else pixels[i]
-    return kept, n_masked
+    return n_masked

@@ -27,15 +27,21 @@ def row_blocks(planes: Sequence[NDArray[Any]], dtypes: Sequence[np.dtype[Any]]) 
     """Yield the pixels of a few rows of each of 2-D planes of one shape, from the first rows to the last.
 
     They are contiguous, 1-D, of native ``dtypes`` and read-only (a kernel is compiled once more for writable arrays).
-    Blocks are copied where they are not so yet, which takes less than copying a plane: they stay in the cache.
+    What is not so yet is copied, to memory that the next blocks overwrite: it stays in the cache, and the system need
+    not be asked for more, which takes longer than copying.
     """
     n_rows, width = planes[0].shape
     step = max(1, BLOCK // max(1, width))
+    spaces = [np.empty((min(step, n_rows), width), dtype) for dtype in dtypes]
     for row in range(0, n_rows, step):
-        blocks = [
-            np.ascontiguousarray(plane[row : row + step], dtype).reshape(-1)
-            for plane, dtype in zip(planes, dtypes, strict=True)
-        ]
-        for block in blocks:
-            block.flags.writeable = False
-        yield blocks
+        yield [_prepared(plane[row : row + step], space) for plane, space in zip(planes, spaces, strict=True)]
+
+
+def _prepared(rows: NDArray[Any], space: NDArray[Any]) -> NDArray[Any]:
+    if rows.dtype != space.dtype or not rows.flags.c_contiguous:
+        space = space[: len(rows)]
+        np.copyto(space, rows)
+        rows = space
+    block = rows.reshape(-1)
+    block.flags.writeable = False
+    return block

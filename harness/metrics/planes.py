@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from harness.metrics._row_blocks import common_type, row_blocks
+from harness.metrics._row_blocks import BLOCK, common_type, row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -237,8 +237,10 @@ def _blocks(
         return
     mask, bits = valid
     integer = mask.dtype.newbyteorder("=")
+    space = np.empty(max(BLOCK, plane.shape[1]), dtype)
     for block, masks in row_blocks([plane, mask], [dtype, integer]):
-        kept, n_masked = without_masked(block, masks, integer.type(bits))
+        n_masked = without_masked(block, masks, integer.type(bits), space)
+        kept = space[: block.size]
         kept.flags.writeable = False
         yield kept, n_masked
 
