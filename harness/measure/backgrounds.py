@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.measure.tasks import Family, Made, Summary, Task, digest_of_partitions, grouped
 from harness.metrics.background.catalogue import BACKGROUND_CHANGE_GROUPS, BACKGROUND_GROUPS
 from harness.model import digest_of
 from harness.rerun.protocol import Partition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from harness.metrics.background.record import Background, Closing, Statistics
     from harness.metrics.settings import Settings
@@ -39,6 +40,9 @@ _PARTS = {
     "coaddAfter": ("coadd", "after"),
 }
 
+#: What a background belongs to: visit or coadd, visit, detector, tract, patch and band.
+_Place = tuple[str, int, int, int, int, str]
+
 
 def _tasks(rerun: Rerun, settings: Settings) -> list[Task]:
     partitions = [
@@ -52,29 +56,44 @@ def _tasks(rerun: Rerun, settings: Settings) -> list[Task]:
 
 
 def _pair_tasks(rerun: Rerun, reference: Rerun, settings: Settings) -> list[Task]:
-    sides = [
-        digest_of(sorted(ref.inputs for refs in _places(side).values() for ref in refs if _is_background(ref)))
-        for side in (rerun, reference)
+    ours, theirs = _own_backgrounds(rerun), _own_backgrounds(reference)
+    partitions = [
+        Partition(
+            _key(place),
+            tuple(ref.ref for ref in refs),
+            digest_of([sorted(ref.inputs for ref in side) for side in (refs, theirs[place])]),
+        )
+        for place, refs in ours.items()
+        if place in theirs
     ]
-    return [Task("background_change", "all", rerun.ref, reference.ref, None, digest_of(sides), settings)]
+    return [
+        Task("background_change", key, rerun.ref, reference.ref, tuple(group), digest_of_partitions(group), settings)
+        for key, group in grouped(partitions)
+    ]
 
 
-def _places(rerun: Rerun) -> dict[tuple[str, int, int, int, int, str], list[ExposureRef]]:
+def _places(rerun: Rerun) -> dict[_Place, list[ExposureRef]]:
     """Return the planes of each visit image or coadd that belong to a background, of those kinds that have any."""
     listed = [] if rerun.exposures is None else rerun.exposures.listed
     with_backgrounds = {_PARTS[ref.kind][0] for ref in listed if _is_background(ref)}
-    places: dict[tuple[str, int, int, int, int, str], list[ExposureRef]] = {}
+    places: dict[_Place, list[ExposureRef]] = {}
     for ref in listed:
         if ref.kind in _PARTS and (of := _PARTS[ref.kind][0]) in with_backgrounds:
             places.setdefault((of, ref.visit, ref.detector, ref.tract, ref.patch, ref.band), []).append(ref)
     return places
 
 
+def _own_backgrounds(rerun: Rerun) -> dict[_Place, list[ExposureRef]]:
+    """Return the backgrounds of each visit image or coadd that has one."""
+    places = {place: [ref for ref in refs if _is_background(ref)] for place, refs in _places(rerun).items()}
+    return {place: refs for place, refs in places.items() if refs}
+
+
 def _is_background(ref: ExposureRef) -> bool:
     return ref.kind in ("visitBackground", "coaddBackground")
 
 
-def _key(place: tuple[str, int, int, int, int, str]) -> str:
+def _key(place: _Place) -> str:
     of, visit, detector, tract, patch, band = place
     return f"visit-{visit}-{detector}" if of == "visit" else f"coadd-{tract}-{patch}-{band}"
 
@@ -100,36 +119,49 @@ def _empty(of: Any, ref: ExposureRef) -> Background:
 def _measured(of: str, refs: Sequence[ExposureRef], rerun: Rerun) -> Background:
     """Measure one background; what cannot be read is a problem of its own."""
     empty = _empty(of, refs[0])
-    by_part = {_PARTS[ref.kind][1]: ref for ref in refs}
+    by_part: dict[str, list[ExposureRef]] = {part: [] for each, part in _PARTS.values() if each == of}
+    for ref in refs:
+        by_part[_PARTS[ref.kind][1]].append(ref)
     problems: dict[str, str] = {}
-    known: dict[str, Any] = {}
     planes: dict[str, _Plane] = {}
-    for part, ref in by_part.items():
-        try:
-            planes[part] = _read(ref, rerun)
-        except HarnessError as fault:
-            problems[part] = str(fault)
+    for part, same in by_part.items():
+        if same:
+            try:
+                planes[part] = _read(same, rerun)
+            except HarnessError as fault:
+                problems[part] = str(fault)
+    differing = _differing(empty.place, planes)
+    known: dict[str, Any] = {}
     if (background := planes.get("background")) is not None:
         known |= _shape(background)
-    for part in ("before", "after"):
-        if part in planes:
-            known[f"{part}_maximum"] = _statistics(planes[part].image).maximum
-    differing = _differing(empty.place, planes)
-    if len(planes) + (of == "visit") == 3 and not differing:
+    if planes.keys() == by_part.keys() and not differing:
         known |= _closing(of, planes)
-    missing = tuple(part for part in ("background", "before", "after") if part not in by_part)
+    if faults := [plane.variance for plane in planes.values() if isinstance(plane.variance, str)]:
+        problems["variance_ratio"] = faults[0]
+    elif {"before", "after"} <= planes.keys():
+        known["variance_ratio"] = _ratio(planes["after"].variance, planes["before"].variance)
     units = {plane.unit for plane in planes.values() if plane.unit}
     unit = units.pop() if len(units) == 1 else ""
+    missing = tuple(part for part, same in by_part.items() if not same)
     return replace(empty, unit=unit, differing=differing, missing=missing, problems=problems, **known)
 
 
+@final
+@dataclass(frozen=True, slots=True, eq=False)
 class _Plane:
-    """One plane of pixels, with what has to agree with others."""
+    """One plane of pixels, with what has to agree with others.
 
-    def __init__(
-        self, image: Any, xy0: tuple[int, int], unit: str, variance: float, model: BackgroundModel | None
-    ) -> None:
-        self.image, self.xy0, self.unit, self.variance, self.model = image, xy0, unit, variance, model
+    Attributes
+    ----------
+    variance
+        Median of a coadd's variance plane, or why there is none; NaN for what is no coadd.
+    """
+
+    image: NDArray[np.float32]
+    xy0: tuple[int, int]
+    unit: str
+    variance: float | str = math.nan
+    model: BackgroundModel | None = None
 
     @property
     def box(self) -> str:
@@ -137,28 +169,43 @@ class _Plane:
         return f"{columns}x{rows} at ({x0}, {y0})"
 
 
-def _read(ref: ExposureRef, rerun: Rerun) -> _Plane:
+def _read(same: Sequence[ExposureRef], rerun: Rerun) -> _Plane:
+    """Read what there should be once.
+
+    Raises
+    ------
+    harness.errors.HarnessError
+        When it cannot be read, or is there more than once.
+    """
     from harness.rerun.exposures.backgrounds import read_background
     from harness.rerun.exposures.opening import open_exposure
 
     if rerun.exposures is None:
         raise AssertionError("a task of exposures comes from a rerun that has them")
+    if len(same) > 1:
+        raise UsageError(f"{' and '.join(ref.ref for ref in same)} have one data ID; leave one of them out")
+    (ref,) = same
     with rerun.exposures.local(ref.ref) as path:
         if _is_background(ref):
             model = read_background(path)
-            return _Plane(model.image(), model.xy0, model.unit, math.nan, model)
+            return _Plane(model.image(), model.xy0, model.unit, model=model)
         with open_exposure(path) as exposure:
             variance = _median_variance(exposure) if ref.kind.startswith("coadd") else math.nan
-            return _Plane(np.array(exposure.image, np.float32), exposure.xy0, exposure.unit, variance, None)
+            return _Plane(exposure.image, exposure.xy0, exposure.unit, variance)
 
 
-def _median_variance(exposure: Exposure) -> float:
+def _median_variance(exposure: Exposure) -> float | str:
+    """Return the median of the variance plane; what has none still has a background, and says why."""
     from harness.metrics.planes import plane_statistics
 
     try:
         return plane_statistics(exposure.variance).median
-    except HarnessError:  # what has no variance plane still has a background
-        return math.nan
+    except HarnessError as fault:
+        return str(fault)
+
+
+def _ratio(after: float | str, before: float | str) -> float:
+    return float(after) / float(before) if float(before) > 0 else math.nan
 
 
 def _shape(background: _Plane) -> dict[str, Any]:
@@ -204,17 +251,16 @@ def _differing(place: str, planes: Mapping[str, _Plane]) -> dict[str, str]:
 def _closing(of: str, planes: Mapping[str, _Plane]) -> dict[str, Any]:
     from harness.metrics.background.planes import restored
     from harness.metrics.closure import closure
+    from harness.metrics.planes import plane_statistics
 
     after, background = planes["after"].image, planes["background"].image
     before = restored(after, background) if of == "visit" else planes["before"].image
-    without_data = ~np.isfinite(before) & ~np.isfinite(after)
+    without_data = ~(np.isfinite(before) | np.isfinite(after))
     if without_data.any():  # a model has values there, which belong to nothing
         background = np.where(without_data, np.float32(np.nan), background)
     known: dict[str, Any] = {"closing": _as_closing(closure(before, after, background))}
     if of == "visit":
-        known["before_maximum"] = _statistics(before).maximum
-    elif planes["before"].variance > 0:
-        known["variance_ratio"] = planes["after"].variance / planes["before"].variance
+        known["restored_maximum"] = plane_statistics(before).maximum
     return known
 
 
@@ -232,44 +278,37 @@ def _summary(kept: Callable[[str], Sequence[pa.Table]], _rerun: Rerun, _settings
     return Made(background_rows(each for table in kept(BACKGROUNDS) for each in backgrounds_of(table)))
 
 
-def _background_change(_: Task, rerun: Rerun, reference: Rerun) -> Made:
+def _background_change(task: Task, rerun: Rerun, reference: Rerun) -> Made:
     from harness.metrics.background.rows import change_rows
 
-    return Made(change_rows(_changes(rerun, reference)))
-
-
-def _changes(rerun: Rerun, reference: Rerun) -> Iterator[tuple[Background, int, float]]:
-    """Yield every background that both reruns have, how many of its pixels differ, and by how much at most."""
-    ours, theirs = (
-        {place: ref for place, refs in _places(side).items() for ref in refs if _is_background(ref)}
-        for side in (rerun, reference)
+    wanted = {ref for part in task.partitions or () for ref in part.refs}
+    theirs = _own_backgrounds(reference)
+    return Made(
+        change_rows(
+            _change(place, refs, theirs[place], rerun, reference)
+            for place, refs in _own_backgrounds(rerun).items()
+            if wanted & {ref.ref for ref in refs}
+        )
     )
-    for place in ours.keys() & theirs.keys():
-        background = _empty(place[0], ours[place])
-        if ours[place].inputs == theirs[place].inputs:
-            yield background, 0, 0.0
-            continue
-        try:
-            new, old = _read(ours[place], rerun), _read(theirs[place], reference)
-        except HarnessError as fault:
-            yield replace(background, problems={"change": str(fault)}), 0, math.nan
-            continue
-        if new.box != old.box:
-            said = f"the background of {background.place} covers {new.box}, and {old.box} in {reference.name}"
-            yield replace(background, problems={"change": said}), 0, math.nan
-            continue
-        yield background, *_change(new.image, old.image)
 
 
-def _change(new: Any, old: Any) -> tuple[int, float]:
-    """Return how many pixels differ, and the largest difference in units in the last place of the larger one."""
-    same = (new == old) | (np.isnan(new) & np.isnan(old))
-    if same.all():
-        return 0, 0.0
-    spacing = np.spacing(np.maximum(abs(new), abs(old))[~same]).astype(np.float64)
-    moved = abs(new[~same].astype(np.float64) - old[~same])
-    finite = np.isfinite(moved)
-    return int((~same).sum()), float((moved[finite] / spacing[finite]).max()) if finite.any() else math.nan
+def _change(
+    place: _Place, ours: Sequence[ExposureRef], theirs: Sequence[ExposureRef], rerun: Rerun, reference: Rerun
+) -> tuple[Background, int, float]:
+    """Return a background that both reruns have, how many of its pixels differ, and by how much at most."""
+    from harness.metrics.background.planes import plane_change
+
+    background = _empty(place[0], ours[0])
+    if sorted(ref.inputs for ref in ours) == sorted(ref.inputs for ref in theirs):
+        return background, 0, 0.0
+    try:
+        new, old = _read(ours, rerun), _read(theirs, reference)
+    except HarnessError as fault:
+        return replace(background, problems={"change": str(fault)}), 0, math.nan
+    if new.box != old.box:
+        said = f"the background of {background.place} covers {new.box}, and {old.box} in {reference.name}"
+        return replace(background, problems={"change": said}), 0, math.nan
+    return background, *plane_change(new.image, old.image)
 
 
 BACKGROUND = Family(

@@ -9,9 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.metrics.closure import Closure
-
-__all__ = ["histogram_edges", "plane_gradient", "restored", "restored_closure", "thumbnail"]
+__all__ = ["histogram_edges", "plane_change", "plane_gradient", "restored", "thumbnail"]
 
 _N_BINS = 60
 _THUMBNAIL = 96
@@ -32,20 +30,40 @@ def restored(image: NDArray[np.floating[Any]], background: NDArray[np.floating[A
     """
     if image.shape != background.shape:
         raise ValueError(f"image and background have different shapes ({image.shape} and {background.shape})")
-    return np.asarray(np.add(image, background, dtype=np.float32))
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.asarray(np.add(image, background, dtype=np.float32))
 
 
-def restored_closure(image: NDArray[np.floating[Any]], background: NDArray[np.floating[Any]]) -> Closure:
-    """Return how well (image + background) − image − background closes."""
-    from harness.metrics.closure import closure
+def plane_change(new: NDArray[np.float32], old: NDArray[np.float32]) -> tuple[int, float]:
+    """Return by how much a plane differs from what it was.
 
-    return closure(restored(image, background), image, background)
+    Parameters
+    ----------
+    new, old
+        Of the same shape.  NaN, and an infinity, is the same as itself.
+
+    Returns
+    -------
+    n_changed
+        Pixels that differ.
+    largest
+        Largest difference, in units in the last place of the larger value of its pixel; 0 when no pixel differs, NaN
+        when none of those that do is finite in both planes.
+    """
+    changed = ~((new == old) | (np.isnan(new) & np.isnan(old)))
+    known = changed & np.isfinite(new) & np.isfinite(old)
+    if not known.any():
+        n_changed = int(np.count_nonzero(changed))
+        return n_changed, float("nan") if n_changed else 0.0
+    ours, theirs = new[known], old[known]
+    spacing = np.spacing(np.maximum(np.abs(ours), np.abs(theirs))).astype(np.float64)
+    return int(np.count_nonzero(changed)), float(np.max(np.abs(ours.astype(np.float64) - theirs) / spacing))
 
 
 def plane_gradient(plane: NDArray[np.floating[Any]]) -> float:
     """Return by how much the plane fitted to a background's finite pixels rises from its lowest to its highest corner.
 
-    Least squares over blocks of pixels, in float64; exactly 0 for a constant, NaN when no pixel is finite.
+    Least squares over means of blocks of pixels, in float64; exactly 0 for a constant, NaN when no pixel is finite.
     """
     blocks = _blocks(plane)
     known = np.isfinite(blocks)
@@ -54,8 +72,9 @@ def plane_gradient(plane: NDArray[np.floating[Any]]) -> float:
     values = blocks[known]
     if values.min() == values.max():
         return 0.0
-    y, x = np.nonzero(known)
-    terms = np.stack([np.ones(values.size), x / blocks.shape[1], y / blocks.shape[0]], axis=1)
+    y, x = (_places(size) for size in plane.shape)
+    rows, columns = np.nonzero(known)
+    terms = np.stack([np.ones(values.size), x[columns], y[rows]], axis=1)
     slopes = np.linalg.lstsq(terms, values - values.mean(), rcond=None)[0][1:]
     return float(np.abs(slopes).sum())
 
@@ -85,16 +104,27 @@ def thumbnail(plane: NDArray[np.floating[Any]]) -> tuple[tuple[float, ...], int]
     return tuple(blocks.astype(np.float32).ravel().tolist()), len(blocks)
 
 
+def _starts(size: int) -> NDArray[np.int64]:
+    """Return the first pixel of each block along one axis."""
+    return np.arange(0, size, -(-size // _THUMBNAIL))
+
+
+def _places(size: int) -> NDArray[np.float64]:
+    """Return the centres of blocks along one axis, from 0 for the first pixel to 1 for the last one."""
+    starts = _starts(size)
+    return np.asarray((starts + np.append(starts[1:], size) - 1) / (2 * max(size - 1, 1)))
+
+
 def _blocks(plane: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Return means over blocks of pixels of equal size, at most `_THUMBNAIL` a side."""
-    starts = [np.arange(0, size, -(-size // _THUMBNAIL)) for size in plane.shape]
+    """Return means over blocks of pixels, at most `_THUMBNAIL` a side; the last ones may be smaller."""
     finite = np.isfinite(plane)
     # A constant stays exactly the constant: sums are of what exceeds the first finite value.
     base = float(plane[finite][0]) if finite.any() else 0.0
     excess = np.where(finite, plane, base).astype(np.float64) - base
 
     def summed(values: NDArray[Any]) -> NDArray[np.float64]:
-        return np.asarray(np.add.reduceat(np.add.reduceat(values, starts[0], axis=0), starts[1], axis=1), np.float64)
+        rows, columns = (_starts(size) for size in plane.shape)
+        return np.asarray(np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1), np.float64)
 
     with np.errstate(invalid="ignore", divide="ignore"):
         return base + summed(excess) / summed(finite.astype(np.int64))

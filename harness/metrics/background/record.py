@@ -86,8 +86,8 @@ class Background:
         Unit of a pixel value; empty when no file says.
     background
         What it holds.
-    before_maximum, after_maximum
-        Largest pixel before and after it was subtracted.
+    restored_maximum
+        Largest pixel of a visit image with its background.
     closing
         How well before − after − background closes.
     variance_ratio
@@ -99,7 +99,7 @@ class Background:
     differing
         In what the planes differ so that they cannot be compared, by what (``box``, ``unit``).
     missing
-        What the rerun does not have (``background``, ``before``, ``after``).
+        What the rerun does not have and should (``background``, ``after``, and ``before`` of a coadd).
     problems
         Why something could not be measured, by name.
     edges, counts
@@ -116,8 +116,7 @@ class Background:
     coadd: str
     unit: str = ""
     background: Statistics = Statistics()
-    before_maximum: float = math.nan
-    after_maximum: float = math.nan
+    restored_maximum: float = math.nan
     closing: Closing = Closing()
     variance_ratio: float = math.nan
     n_components: int = 0
@@ -142,7 +141,7 @@ def _schema() -> pa.Schema:
 
     texts = [(name, pa.string()) for name in ("of", "instrument", "band", "coadd", "unit", "bins")]
     whole = [(name, pa.int64()) for name in ("visit", "detector", "n_components", "thumbnail_rows")]
-    real = [(name, pa.float64()) for name in ("before_maximum", "after_maximum", "variance_ratio")]
+    real = [(name, pa.float64()) for name in ("restored_maximum", "variance_ratio")]
     maps = [(name, pa.map_(pa.string(), pa.string())) for name in ("differing", "problems")]
     lists = [("edges", pa.list_(pa.float64())), ("counts", pa.list_(pa.int64())), ("thumbnail", pa.list_(pa.float32()))]
     structs = [

@@ -59,6 +59,8 @@ def change_rows(changes: Iterable[tuple[Background, int, float]]) -> pa.Table:
         reason = each.problems.get("change", "")
         there = f"in {each.place}" if pixels else ""
         rows.add(each, "numChangedPixels", math.nan if reason else pixels, reason or there)
+        if not reason and math.isnan(largest):
+            reason = f"the pixels of the background of {each.place} that differ are finite in one rerun alone"
         rows.add(each, "largestChange", largest, reason or there)
     return rows.table()
 
@@ -83,15 +85,19 @@ def _shapes(rows: _Rows, each: Background) -> None:
     extent = held.maximum - held.minimum
     if each.of == "visit":
         rows.mean(each, "range", extent, empty)
-        rows.mean(each, "restoredMaximum", each.before_maximum, _why(each, "background", "after") or empty)
+        reason = _why(each, "background", "after", "differing") or f"no pixel of {each.place} is finite in both planes"
+        rows.mean(each, "restoredMaximum", each.restored_maximum, reason)
     else:
         rows.add(each, "range", extent, f"in {each.place}" if extent > 0 else "" if extent == 0 else empty)
-        rows.mean(each, "varianceRatio", each.variance_ratio, _why(each, "before", "after", "variance_ratio") or empty)
+        reason = (
+            _why(each, "before", "after", "variance_ratio") or f"a variance plane of {each.place} has no median > 0"
+        )
+        rows.mean(each, "varianceRatio", each.variance_ratio, reason)
 
 
 def _closures(rows: _Rows, each: Background) -> None:
     closing = each.closing
-    reason = _why(each, "background", "before", "after") or "; ".join(each.differing.values())
+    reason = _why(each, "background", "before", "after", "differing")
     apart = f"{closing.n_pattern} pixels of {each.place} are finite in one plane and not in another"
     if not reason and not closing.n_compared:
         reason = f"the planes of {each.place} have no pixel in common that is finite"
@@ -103,9 +109,8 @@ def _closures(rows: _Rows, each: Background) -> None:
 
 
 def _sanity(rows: _Rows, each: Background) -> None:
-    missing = [part for part in each.missing if not (each.of == "visit" and part == "before")]
-    lacks = f"{each.place} lacks {' and '.join(missing)}" if missing else ""
-    rows.add(each, "numMissing", len(missing), lacks)
+    lacks = f"{each.place} lacks {' and '.join(each.missing)}" if each.missing else ""
+    rows.add(each, "numMissing", len(each.missing), lacks)
     rows.add(each, "numUnreadable", len(each.problems), "; ".join(each.problems.values()))
     rows.add(each, "numMismatched", bool(each.differing), "; ".join(each.differing.values()))
     pattern = each.closing.n_pattern
@@ -115,11 +120,11 @@ def _sanity(rows: _Rows, each: Background) -> None:
 def _why(each: Background, *parts: str) -> str:
     """Say why something that needs some parts could not be measured; empty when they are all there."""
     for part in parts:
-        if part in each.missing and not (each.of == "visit" and part == "before"):
+        if part in each.missing:
             return f"{each.place} has no {part}"
         if part in each.problems:
             return each.problems[part]
-    return ""
+    return "; ".join(each.differing.values()) if "differing" in parts else ""
 
 
 @final
