@@ -94,10 +94,8 @@ def sizes_of_file(path: Path) -> pa.Table:
     found = [(name, match) for name in table.column_names if (match := _match(name)) is not None]
     missing = [name for name in ("visit", "detector") if name not in table.column_names]
     if missing or not found:
-        raise UsageError(
-            f"{path} has no column {missing[0] if missing else 'of PSF sizes such as science_psf_determinant'!r}; "
-            f"it has {', '.join(table.column_names)}"
-        )
+        lacks = repr(missing[0]) if missing else "of PSF sizes such as science_psf_determinant"
+        raise UsageError(f"{path} has no column {lacks}; it has {', '.join(table.column_names)}")
     visit, detector = (
         np.asarray(typed_column(table, name, pa.int64(), path).to_numpy()) for name in ("visit", "detector")
     )
