@@ -108,6 +108,9 @@ def _variance(median: Mapping[str, Any]) -> Iterator[Metric]:
             yield from _by_side(f"{exposure}.fracInvalidPixels", "", lost, group, invalid, per=per)
     additivity = "Median variance of the difference over the sum of those of science image and template"
     yield from _by_side("difference.varianceAdditivity", "", additivity, group, median)
+    for side in SIDES:
+        doc = f"Largest deviation of a difference's variance additivity from 1{_SIDE_WORDS[side]}."
+        yield Metric(of_side("difference.largestNonadditivity", side), "", doc, group, "max", median, census=True)
 
 
 _EXPOSURES: tuple[tuple[str, _Unit], ...] = (
@@ -119,6 +122,7 @@ _EXPOSURES: tuple[tuple[str, _Unit], ...] = (
 
 def _depth(median: Mapping[str, Any]) -> Iterator[Metric]:
     group = "template_depth"
+    yield Metric("science.numImages", "ct", "Visit-detectors that were subtracted.", group, "ratio", census=True)
     for side in SIDES:
         doc = f"Visits that went into the template, mean over data IDs{_SIDE_WORDS[side]}."
         name = of_side("template.numVisits", side)

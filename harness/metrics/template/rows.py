@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from functools import partial
 from typing import TYPE_CHECKING
@@ -90,16 +91,22 @@ def _add_variances(rows: Collector, images: Sequence[VisitImage], sides: Sequenc
 
     for image in images:
         add("science", "", image, image.science)
-        for side in sides:
+    for side in sides:
+        excesses = []
+        for image in images:
             of = image.by_side[side]
             add("template", side, image, of)
             add("difference", side, image, of)
             parts = (known.variance_as_science(of, each) for each in ("difference", "science", "template"))
             additivity = formed(lambda made, science, template: made / (science + template), *parts)
             rows.mean(of_side("difference.varianceAdditivity", side), image, additivity)
+            excesses.append((image, formed(lambda found: abs(found - 1), additivity)))
+        rows.largest(of_side("difference.largestNonadditivity", side), excesses)
 
 
 def _add_depths(rows: Collector, images: Sequence[VisitImage], sides: Sequence[str]) -> None:
+    # What is paired by visit cannot miss one.
+    rows.whole("science.numImages", images[0].instrument, Number(float(len(images))), math.nan)
     for image in images:
         rows.mean("science.limitingMagnitude", image, known.limiting_magnitude(image.science, "science"))
         for side in sides:

@@ -237,6 +237,29 @@ def test_the_largest_excess_names_its_place() -> None:
     assert value(found, "template.largestExcess.good", 2) == pytest.approx(0.5)
 
 
+def test_the_largest_nonadditivity_names_its_place() -> None:
+    """A variance that is too small or too large in one difference alone is found there, of its own side."""
+    listed = [each for visit in (1, 2, 3) for each in visit_with_both(visit, variance=4.0)]
+    for at, factor in ((1, 0.8), (3, 1.15)):  # the deep differences of visits 1 and 2
+        science, template = listed[at].science.variance, listed[at].template.variance
+        listed[at] = replace(listed[at], difference=exposure(5.0, factor * (science + template)))
+    found = measured(listed)
+    told = {
+        visit: row["detail"] for (name, visit), row in found.items() if name == "difference.largestNonadditivity.deep"
+    }
+    assert told == {1: "visit 1 detector 0", 2: None, 3: None}
+    assert value(found, "difference.largestNonadditivity.deep") == pytest.approx(0.2)
+    assert value(found, "difference.largestNonadditivity.deep", 2) == pytest.approx(0.15)
+
+
+def test_subtractions_are_counted_once_for_both_sides() -> None:
+    """A data ID counts whichever side it has, and however often."""
+    listed = [each for visit in (1, 2, 3) for each in visit_with_both(visit)]
+    assert value(measured(listed), "science.numImages", None) == 3
+    assert value(measured([*listed[1:], listed[3]]), "science.numImages", None) == 3
+    assert value(measured(listed[2:]), "science.numImages", None) == 2
+
+
 def test_a_table_of_sizes_has_sizes_alone() -> None:
     """What needs pixels has no rows where nothing had pixels, and the sizes there are have theirs."""
     listed = [
