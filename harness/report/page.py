@@ -57,7 +57,12 @@ def report_page(session: Session, outcome: Outcome, notes: Sequence[str] = ()) -
         columns=listing.columns,
         rows=listing.rows,
         figures=[
-            {"title": drawing.title, "description": drawing.description, "source": _inline(drawing.figure)}
+            {
+                "title": drawing.title,
+                "description": drawing.description,
+                "source": _inline(drawing.figure),
+                "table": drawing.table,
+            }
             for ref in session.refs
             for drawing in figures_of(session, ref)
         ],

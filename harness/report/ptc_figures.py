@@ -5,21 +5,24 @@ Each function returns a figure; none of them shows or writes one.
 
 from __future__ import annotations
 
-from textwrap import fill
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from harness.metrics.ptc.curve import curves_of
 from harness.metrics.ptc.exp_approximation import exp_approximation, fit_exp_approximation
 from harness.metrics.ptc.gains import QUADRATIC_BELOW, SLOPE_WINDOW
 from harness.metrics.ptc.offsets import expected_rhl
 from harness.metrics.ptc.polynomials import fit_line, fit_power_law, fit_quadratic
+from harness.report.drawing import BLACK, BLUE, GREEN, GREY, ORANGE, RED, SKY, Drawing, finished, note, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import pyarrow as pa
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
@@ -27,28 +30,19 @@ if TYPE_CHECKING:
     from harness.metrics.ptc.curve import Curve
     from harness.metrics.ptc.fit import Fit
     from harness.model import DataId
+    from harness.rerun.protocol import RerunRef
+    from harness.session import Session
 
-__all__ = ["gain_against_flux", "gain_by_method", "ptc_panels", "residual_panels"]
-
-# Okabe & Ito (2008): told apart with any colour vision.
-_BLACK, _BLUE, _ORANGE, _GREEN, _RED, _SKY, _GREY = (
-    "#000000",
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#D55E00",
-    "#56B4E9",
-    "#999999",
-)
+__all__ = ["drawings", "gain_against_flux", "gain_by_method", "ptc_panels", "residual_panels"]
 
 #: Label, colour and marker of each estimate of gain, in the order in which they are drawn beside each other.
 _METHODS: Mapping[str, tuple[str, str, str]] = {
-    "eotest.ptcGain": ("EO test", _BLACK, "_"),
-    "ptc.gain": ("EXPAPPROXIMATION", _BLUE, "o"),
-    "ptc.gainFullCovariance": ("FULLCOVARIANCE", _SKY, "s"),
-    "ptc.gainQuadratic": ("quadratic", _GREEN, "D"),
-    "ptc.gainSlope": ("slope", _RED, "^"),
-    "ptc.gainRhl": ("RHL", _ORANGE, "v"),
+    "eotest.ptcGain": ("EO test", BLACK, "_"),
+    "ptc.gain": ("EXPAPPROXIMATION", BLUE, "o"),
+    "ptc.gainFullCovariance": ("FULLCOVARIANCE", SKY, "s"),
+    "ptc.gainQuadratic": ("quadratic", GREEN, "D"),
+    "ptc.gainSlope": ("slope", RED, "^"),
+    "ptc.gainRhl": ("RHL", ORANGE, "v"),
 }
 
 #: A gain this far from the median, as a factor, is named at the edge: a placeholder must not set the scale.
@@ -56,6 +50,49 @@ _SHOWN = 1.6
 _LIT = "expected with lamp mismatch"
 #: Up to so many amplifiers have their names side by side.
 _SIDE_BY_SIDE = 16
+
+
+#: A focal plane has 200 detectors: nobody looks at more than a few of them, and a page has to open.
+_MAX_DETECTORS = 4
+
+
+def drawings(session: Session, ref: RerunRef, tables: Sequence[pa.Table]) -> Iterator[Drawing]:
+    """Yield the figures of each detector of a rerun, or of the first few of them, from its stored curves."""
+    measurements = session.measurements(ref)
+    curves = sorted((curve for table in tables for curve in curves_of(table)), key=_detector)
+    detectors = [list(group) for _, group in groupby(curves, key=_detector)]
+    for amplifiers in detectors[:_MAX_DETECTORS]:
+        first = amplifiers[0]
+        place = first.name.removesuffix(first.amplifier).strip()
+        if len(detectors) > _MAX_DETECTORS:
+            place += f" (drawn are {_MAX_DETECTORS} of {len(detectors)} detectors)"
+        where = ", ".join(filter(None, (ref.name, place)))
+        count = f"{len(amplifiers)} amplifier{'' if len(amplifiers) == 1 else 's'}"
+        places = [known for known in measurements.amplifiers if known.get("detector") == first.detector]
+        yield Drawing(
+            f"{where}: gain by method and amplifier",
+            f"Gain of {count} by each method, with standard errors; hollow markers have the predicted offset removed.",
+            gain_by_method(measurements, places),
+        )
+        yield Drawing(
+            f"{where}: photon transfer curves",
+            f"Variance against mean signal of {count}, a panel each, with the fits; pairs left out are grey crosses.",
+            ptc_panels(amplifiers),
+        )
+        yield Drawing(
+            f"{where}: residuals",
+            f"What the EXPAPPROXIMATION fit leaves of the variance of {count}, a panel each, in percent.",
+            residual_panels(amplifiers),
+        )
+        yield Drawing(
+            f"{where}: gain against flux",
+            f"Gain that each pair of flats gives, against its signal, of {count}, with what is expected of the fit.",
+            gain_against_flux(amplifiers),
+        )
+
+
+def _detector(curve: Curve) -> tuple[int, str]:
+    return (-1 if curve.detector is None else curve.detector), curve.detector_name
 
 
 def ptc_panels(curves: Sequence[Curve]) -> Figure:
@@ -72,13 +109,13 @@ def ptc_panels(curves: Sequence[Curve]) -> Figure:
         used = _draw_pairs(axes, curve, fit, curve.variance)
         if not used.any():
             continue
-        _note(axes, _with_error(fit))
+        note(axes, _with_error(fit))
         mean = _signals(curve, used, fit)
-        axes.plot(mean, _expected(fit, mean), "-", color=_BLUE, lw=1.2, label=fit.model)
-        axes.axvline(fit.turnoff, color=_GREY, lw=1, label="turnoff", zorder=1)
+        axes.plot(mean, _expected(fit, mean), "-", color=BLUE, lw=1.2, label=fit.model)
+        axes.axvline(fit.turnoff, color=GREY, lw=1, label="turnoff", zorder=1)
         for label, mean, variance, style in _formulas(curve, fit):
             axes.plot(mean, variance, lw=1.2, label=label, **style)
-    return _finished(figure)
+    return finished(figure)
 
 
 def residual_panels(curves: Sequence[Curve]) -> Figure:
@@ -99,14 +136,14 @@ def residual_panels(curves: Sequence[Curve]) -> Figure:
         if not used.any():
             continue
         known = fit.scale == "known"
-        _note(axes, f"χ²/ν = {fit.reduced_chi2:.2f}" if known else f"scatter {np.std(residual[used]):.2g} %")
-        axes.axhline(0, color=_BLUE, lw=1.2, label=fit.model)
+        note(axes, f"χ²/ν = {fit.reduced_chi2:.2f}" if known else f"scatter {np.std(residual[used]):.2g} %")
+        axes.axhline(0, color=BLUE, lw=1.2, label=fit.model)
         for label, mean, variance, style in _formulas(curve, fit):
             axes.plot(mean, 100 * (variance / _expected(fit, mean) - 1), lw=1.2, label=label, **style)
         reach.append(np.max(np.abs(residual[used]) + bars[used]))
     if reach:
         _limit(figure, -max(reach), max(reach))
-    return _finished(figure)
+    return finished(figure)
 
 
 def gain_against_flux(curves: Sequence[Curve]) -> Figure:
@@ -129,20 +166,20 @@ def gain_against_flux(curves: Sequence[Curve]) -> Figure:
         used = _draw_pairs(axes, curve, fit, gains, label="pairs, by RHL" if has_rhl else "pairs, mean/variance")
         if not used.any():
             continue
-        _note(axes, _with_error(fit))
+        note(axes, _with_error(fit))
         mean = _signals(curve, used, fit)
         steady = mean / _expected(fit, mean)
-        axes.plot(mean, steady, "-", color=_BLUE, lw=1.2, label="expected of the fit")
+        axes.plot(mean, steady, "-", color=BLUE, lw=1.2, label="expected of the fit")
         if has_rhl:
             below = fit.below_turnoff(curve)
             lit = expected_rhl(curve.mean[below], curve.delta[below], fit.gain, fit.a00, _noise(fit))
-            axes.plot(curve.mean[below], 1 / lit, "o", color=_RED, mfc="none", ms=6, mew=0.8, label=_LIT)
-        axes.axhline(fit.gain, color=_GREEN, lw=1.2, ls="--", label="gain of the fit")
+            axes.plot(curve.mean[below], 1 / lit, "o", color=RED, mfc="none", ms=6, mew=0.8, label=_LIT)
+        axes.axhline(fit.gain, color=GREEN, lw=1.2, ls="--", label="gain of the fit")
         shown += [*steady, *gains[used][np.isfinite(gains[used])]]
     if shown:
         margin = 0.05 * (max(shown) - min(shown))
         _limit(figure, min(shown) - margin, max(shown) + margin)
-    return _finished(figure)
+    return finished(figure)
 
 
 def gain_by_method(measurements: Measurements, amplifiers: Sequence[DataId] | None = None) -> Figure:
@@ -179,16 +216,16 @@ def gain_by_method(measurements: Measurements, amplifiers: Sequence[DataId] | No
             corrected |= bool(np.isfinite(value / true).any())
     _name_outliers(axes, points)
     for at in range(0, len(places), 2):
-        axes.axvspan(at - 0.5, at + 0.5, color=_GREY, alpha=0.12, lw=0)
+        axes.axvspan(at - 0.5, at + 0.5, color=GREY, alpha=0.12, lw=0)
     names = [str(place["amplifier"]) for place in places]
     axes.set_xticks(range(len(places)), names, rotation=90 if len(places) > _SIDE_BY_SIDE else 0)
     axes.set(xlabel="amplifier", ylabel="gain (e⁻/adu)", xlim=(-0.5, max(len(places), 1) - 0.5))
     axes.set_title(f"{measurements.rerun}: gain by method and amplifier", fontsize="medium")
     axes.grid(axis="y", alpha=0.3)
     if not points:
-        _say(axes, "no gain was measured")
-    hollow = Line2D([], [], ls="", marker="^", color=_GREY, mfc="none", label="hollow: predicted offset removed")
-    return _finished(figure, *([hollow] if corrected else []))
+        say(axes, "no gain was measured")
+    hollow = Line2D([], [], ls="", marker="^", color=GREY, mfc="none", label="hollow: predicted offset removed")
+    return finished(figure, *([hollow] if corrected else []))
 
 
 def _panels(curves: Sequence[Curve], ylabel: str, title: str) -> tuple[Figure, Iterator[tuple[Curve, Fit, Axes]]]:
@@ -226,12 +263,12 @@ def _draw_pairs(
 ) -> NDArray[np.bool_]:
     """Draw the pairs that were measured, say why where none could be fitted, and return which the fit used."""
     used, left_out = curve.measured & fit.used, curve.measured & ~fit.used
-    axes.plot(curve.mean[used], values[used], ".", color=_BLACK, ms=4, label=label, zorder=3)
+    axes.plot(curve.mean[used], values[used], ".", color=BLACK, ms=4, label=label, zorder=3)
     if bars is not None:
-        axes.errorbar(curve.mean[used], values[used], bars[used], fmt="none", color=_BLACK, lw=0.7)
-    axes.plot(curve.mean[left_out], values[left_out], "x", color=_GREY, ms=4, label="left out of the fit")
+        axes.errorbar(curve.mean[used], values[used], bars[used], fmt="none", color=BLACK, lw=0.7)
+    axes.plot(curve.mean[left_out], values[left_out], "x", color=GREY, ms=4, label="left out of the fit")
     if not used.any():
-        _say(axes, fit.reason)
+        say(axes, fit.reason)
     return used
 
 
@@ -241,9 +278,9 @@ def _formulas(curve: Curve, fit: Fit) -> Iterator[tuple[str, NDArray[np.float64]
     They are drawn from the lowest signal that they were fitted to, and on to the turnoff.
     """
     for label, formula, style in (
-        ("line", fit_line(curve, *(part * fit.turnoff for part in SLOPE_WINDOW)), {"color": _RED, "ls": "--"}),
-        ("quadratic", fit_quadratic(curve, QUADRATIC_BELOW * fit.turnoff), {"color": _GREEN, "ls": "-."}),
-        ("power law", fit_power_law(curve, fit.turnoff), {"color": _ORANGE, "ls": ":"}),
+        ("line", fit_line(curve, *(part * fit.turnoff for part in SLOPE_WINDOW)), {"color": RED, "ls": "--"}),
+        ("quadratic", fit_quadratic(curve, QUADRATIC_BELOW * fit.turnoff), {"color": GREEN, "ls": "-."}),
+        ("power law", fit_power_law(curve, fit.turnoff), {"color": ORANGE, "ls": ":"}),
     ):
         if formula.used.any():
             mean = _signals(curve, formula.used, fit)
@@ -279,14 +316,6 @@ def _with_error(fit: Fit) -> str:
     return f"g = {fit.gain:.{digits}f} ± {fit.gain_error:.{digits}f}"
 
 
-def _note(axes: Axes, text: str) -> None:
-    axes.set_title(text, fontsize="small", loc="right")
-
-
-def _say(axes: Axes, reason: str) -> None:
-    axes.text(0.5, 0.5, fill(reason, 30), transform=axes.transAxes, ha="center", va="center", fontsize="small")
-
-
 def _name_outliers(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
     """Name gains that are out of all proportion at the edge, so that the others can be told apart."""
     if not points:
@@ -311,16 +340,3 @@ def _name_outliers(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
             fontsize="small",
             arrowprops={"arrowstyle": "->"},
         )
-
-
-def _finished(figure: Figure, *more: Line2D) -> Figure:
-    """Put one legend below all panels, with each label once."""
-    labels: dict[str, Any] = {}
-    for axes in figure.axes:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            labels.setdefault(label, handle)
-    labels |= {str(handle.get_label()): handle for handle in more}
-    if labels:
-        columns = 4 if figure.get_figwidth() > 7.5 else 2
-        figure.legend(labels.values(), labels.keys(), loc="outside lower center", ncols=columns, fontsize="small")
-    return figure

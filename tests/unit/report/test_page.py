@@ -10,7 +10,8 @@ import pytest
 
 from harness.model import Verdict, VerdictState
 from harness.report import page
-from harness.report.figures import Drawing
+from harness.report.drawing import Drawing
+from harness.report.listing import Column, Listing, number
 from harness.report.page import report_page
 from harness.verify import Outcome
 
@@ -146,6 +147,22 @@ def test_figures_are_in_the_page(monkeypatch):
     assert image["src"].startswith("data:image/png;base64,iVBOR")
     assert image["alt"] == f"Gain of {SCRIPT}"
     assert read.text["figcaption"] == [f"gains {SCRIPT}"]
+    assert read.all("script") == []
+
+
+def test_tables_of_figures_are_in_the_page(monkeypatch):
+    """Numbers stand below their figure, with a caption and notes, and whatever they hold is text."""
+    from matplotlib.figure import Figure
+
+    columns = [Column("name", "template"), Column("value", "crossover", number, numeric=True)]
+    table = Listing(f"Crossovers {SCRIPT}", columns, [{"name": SCRIPT, "value": 4.5}], [f"found {SCRIPT}"])
+    drawn = Drawing("crossover", "Noise ratios", Figure(), table)
+    monkeypatch.setattr(page, "figures_of", lambda session, ref: iter([drawn]))
+    read = Page(shown())
+    assert read.text["caption"] == [f"Crossovers {SCRIPT}"]
+    assert read.text["th"] == ["template", "crossover"]
+    assert read.text["td"] == [SCRIPT, "4.5"]
+    assert f"found {SCRIPT}" in read.text["p"]
     assert read.all("script") == []
 
 

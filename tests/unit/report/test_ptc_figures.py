@@ -5,14 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from curve_tables import curve_of
+from figure_layout import assert_nothing_overlaps
 from flux_ladders import FULL_WELL, GAIN, NOISE, ladder_curve
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from harness.measure.catalogue import all_metrics
 from harness.measure.measurements import Measurements
@@ -86,18 +85,7 @@ def test_each_amplifier_has_a_panel(draw, n):
 def test_nothing_lies_over_anything_else(draw, n):
     """Panels with their labels, title and legend stand apart, inside of the figure."""
     figure = draw(measurements(gain_rows(n)) if draw is gain_by_method else sensor(n))
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    figure.draw(renderer)
-    boxes = [axes.get_tightbbox(renderer) for axes in figure.axes]
-    boxes += [legend.get_window_extent(renderer) for legend in figure.legends]
-    boxes += [text.get_window_extent(renderer) for text in figure.texts]
-    assert len(boxes) >= len(figure.axes) + 1
-    for one, other in combinations(boxes, 2):
-        assert min(one.x1, other.x1) <= max(one.x0, other.x0) + 1 or min(one.y1, other.y1) <= max(one.y0, other.y0) + 1
-    for box in boxes:
-        assert min(box.x0, box.y0) >= -1
-        assert box.x1 <= figure.bbox.width + 1
-        assert box.y1 <= figure.bbox.height + 1
+    assert_nothing_overlaps(figure)
 
 
 def test_curves_are_drawn_whole():
