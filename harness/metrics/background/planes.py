@@ -116,15 +116,16 @@ def _places(size: int) -> NDArray[np.float64]:
 
 
 def _blocks(plane: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Return means over blocks of pixels, at most `_THUMBNAIL` a side; the last ones may be smaller."""
+    """Return means over blocks of pixels, at most `_THUMBNAIL` a side; the last ones may be smaller.
+
+    Sums of equal float32 values are exact in float64, so that a constant stays exactly the constant.
+    """
     finite = np.isfinite(plane)
-    # A constant stays exactly the constant: sums are of what exceeds the first finite value.
-    base = float(plane[finite][0]) if finite.any() else 0.0
-    excess = np.where(finite, plane, base).astype(np.float64) - base
 
     def summed(values: NDArray[Any]) -> NDArray[np.float64]:
         rows, columns = (_starts(size) for size in plane.shape)
-        return np.asarray(np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1), np.float64)
+        of_rows = np.add.reduceat(values, rows, axis=0, dtype=np.float64)
+        return np.asarray(np.add.reduceat(of_rows, columns, axis=1))
 
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return base + summed(excess) / summed(finite.astype(np.int64))
+    with np.errstate(invalid="ignore"):
+        return summed(np.where(finite, plane, 0)) / summed(finite)

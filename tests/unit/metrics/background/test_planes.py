@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.metrics.background.planes import histogram_edges, plane_change, plane_gradient, restored, thumbnail
@@ -95,6 +95,7 @@ def test_noise_has_little_gradient():
     assert np.ptp(noise(shape=(200, 200))) > 100
 
 
+@settings(deadline=None)  # kernels are compiled at their first call
 @given(
     st.floats(-(2.0**100), 2.0**100, width=32),
     st.floats(-(2.0**100), 2.0**100, width=32),
