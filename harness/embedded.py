@@ -37,7 +37,7 @@ EMBEDDED_DATASETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "hits2015": ("w_2020_15", "w_2020_20", "w_2020_24"),
         "rtm007": ("run_5001_v1", "run_5001_v2", "run_5001_v3"),
-        "latiss": ("w_2023_49", "w_2023_52"),
+        "latiss": ("w_2023_49", "w_2023_52", "w_2024_03"),
         "dp02": ("w_2023_37", "w_2023_41"),
     }
 )
