@@ -13,7 +13,7 @@ from embedded_survey import cut_short
 
 from harness.embedded import load_images
 from harness.measure import backgrounds
-from harness.measure.run import measure_pair
+from harness.measure.run import measure_pair, process_executor
 from harness.metrics.background.record import backgrounds_of
 from harness.rerun import open_rerun
 
@@ -361,3 +361,47 @@ def test_the_order_of_files_has_no_part(tmp_path):
     head, *entries = toml.split("[[exposures]]")
     (tmp_path / "rerun.toml").write_text("[[exposures]]".join([head, *reversed(entries)]))
     assert unordered(Measured(tmp_path).rows) == first
+
+
+@pytest.mark.slow
+def test_planted_faults_are_found_where_they_are(tmp_path):
+    """Of the embedded data, the first rerun has none, the second each in its place; a file that is lost is one more."""
+    from lsst.daf.butler import Butler
+
+    repo, images = tmp_path / "repo", load_images()
+    Butler.makeRepo(str(repo))
+    images.dp02.add(repo)
+    truth = images.dp02_truth
+    first, second = truth.RERUNS
+    with process_executor(2) as executor:
+        sound = Measured(repo, first, executor=executor)
+    values = sound.values
+    assert values["coaddBackground.range"] == 0.0
+    for of in ("visitBackground", "coaddBackground"):
+        assert values[f"{of}.largestResidual"] <= 0.5
+        for name in ("numUnclosedPixels", "numMissing", "numUnreadable", "numMismatched", "numPatternPixels"):
+            assert values[f"{of}.{name}"] == 0.0
+    for (visit, detector), row in sound.of("visitBackground.mean").items():
+        assert row["numerator"] == pytest.approx(truth.sky(visit, detector).mean(dtype=np.float64), rel=1e-9)
+    for (visit, detector), row in sound.of("visitBackground.gradient").items():
+        assert row["numerator"] == pytest.approx(np.ptp(truth.sky(visit, detector)), rel=1e-9)
+
+    rerun = open_rerun(str(repo), second)
+    lost = next(ref for ref in rerun.exposures.listed if (ref.kind, ref.visit) == ("visitBackground", 192350))
+    with rerun.exposures.local(lost.ref) as path:
+        path.unlink()
+    faulty = Measured(repo, second)
+    tilted = {row["coadd"]: row for row in faulty.rows if row["metric"] == "coaddBackground.range"}
+    names = {patch: f"tract {truth.TRACT}, patch {patch}, {truth.BAND}" for patch in truth.COADDS}
+    assert {coadd for coadd, row in tilted.items() if row["numerator"]} == {names[truth.TILTED_COADD]}
+    unclosed = {row["coadd"]: row for row in faulty.rows if row["metric"] == "coaddBackground.numUnclosedPixels"}
+    assert {coadd for coadd, row in unclosed.items() if row["numerator"]} == {
+        names[truth.UNCLOSED_COADD],
+        names[truth.WRONG_SIGN_COADD],
+    }
+    assert unclosed[names[truth.UNCLOSED_COADD]]["numerator"] == 64
+    gradients = {key: row["numerator"] for key, row in faulty.of("visitBackground.gradient").items()}
+    assert {key for key, value in gradients.items() if math.isnan(value)} == {truth.NO_STATISTICS, (192350, 175)}
+    assert gradients[512055, 76] == pytest.approx(sound.of("visitBackground.gradient")[512055, 76]["numerator"])
+    assert faulty.by_metric["visitBackground.numUnreadable"].value == 2
+    assert "is missing" in faulty.by_metric["visitBackground.numUnreadable"].detail
