@@ -46,6 +46,10 @@ def binomial_interval(successes: float, trials: float, confidence: float) -> Int
     return Interval(low, high)
 
 
+#: From so few coadds with any success (or failure) their scatter is not known; chosen by simulation.
+_FEW_COADDS = 5
+
+
 def counting_interval(quantity: Quantity, confidence: float) -> Interval:
     """Return the interval that counting alone allows for a counted quantity, visits being of no account.
 
@@ -57,24 +61,31 @@ def counting_interval(quantity: Quantity, confidence: float) -> Interval:
         return poisson_interval(max(total, 0.0), confidence)
     divisor = float(quantity.denominator.sum())
     if bool(np.all(quantity.numerator <= quantity.denominator)):
-        trials = _independent_trials(quantity, divisor)
+        trials = _independent_trials(quantity, divisor, confidence)
         return binomial_interval(total / divisor * trials, trials, confidence)
     share = binomial_interval(total, total + divisor, confidence)
     return Interval(share.low / (1 - share.low), share.high / (1 - share.high) if share.high < 1 else math.inf)
 
 
-def _independent_trials(quantity: Quantity, trials: float) -> float:
+def _independent_trials(quantity: Quantity, trials: float, confidence: float) -> float:
     """Return how many independent trials a share is worth.
 
     Visits that are compared with one coadd are not independent: they are worth as many as give the scatter between
-    coadds (Korn & Graubard 1998), which are no fewer than coadds and no more than visits.  Where all coadds agree (a
-    share of none, or of all) nothing is known of their scatter, and each is one trial.
+    coadds, less what is not known of that scatter (Korn & Graubard 1998, with their correction for degrees of
+    freedom).  Where nearly all coadds agree on none, or on all, next to nothing is known of it: each is one trial.
     """
     if quantity.metric.per != "coadd" or quantity.n_units < 2 or quantity.denominator is None:
         return trials
     n_coadds = float(np.count_nonzero(quantity.denominator))
     value, error = quantity.value, quantity.standard_error
-    return min(max(value * (1 - value) / error**2 if error else 0.0, n_coadds), trials)
+    with_some = np.count_nonzero(quantity.numerator), np.count_nonzero(quantity.denominator - quantity.numerator)
+    if not error or min(with_some) < _FEW_COADDS:
+        return min(n_coadds, trials)
+    from scipy.special import stdtrit
+
+    tail = (1 - confidence) / 2
+    known = (stdtrit(trials - 1, tail) / stdtrit(n_coadds - 1, tail)) ** 2 if n_coadds > 1 else 0.0
+    return float(min(max(value * (1 - value) / error**2 * known, 1.0), trials))
 
 
 def counting_error(quantity: Quantity) -> float:

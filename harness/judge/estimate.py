@@ -104,6 +104,8 @@ def _level(quantity: Quantity, confidence: float) -> Estimate:
     if quantity.metric.census:
         return Estimate(value, Interval(value, value), 0.0, n_units, "a complete count")
     counted = counting_interval(quantity, confidence) if quantity.is_counted else None
+    if n_units > 1 and counted is not None and quantity.metric.per == "coadd":
+        return Estimate(value, counted, error, n_units, "visits counted by their coadds")
     if n_units > 1:
         interval = union(resampled_interval(value, quantity.deviations, confidence), counted)
         divisor = 1.0 if quantity.denominator is None else float(quantity.denominator.sum())
