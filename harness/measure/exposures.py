@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from harness.errors import HarnessError, NotMeasuredError
-from harness.metrics.mask_planes import EXCLUDED_PLANES, NO_DATA_PLANES, mask_bits
+from harness.errors import HarnessError, NotMeasuredError, without_folders
+from harness.metrics.mask_planes import EXCLUDED_PLANES, NO_DATA_PLANES, count_masked, mask_bits
 from harness.metrics.planes import plane_statistics
 from harness.metrics.psf_size import SIGMA_TO_FWHM, fwhm_of_area, fwhm_of_moments, psf_fwhm
 from harness.metrics.template.subtraction import ExposureSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -34,6 +34,8 @@ class RecordedSizes:
     ----------
     table
         With the columns of `harness.rerun.exposures.recorded.sizes_schema`, or None.
+    visits
+        Visits that are asked for; None for all.
 
     Attributes
     ----------
@@ -43,7 +45,12 @@ class RecordedSizes:
         Sides that sizes are of; the empty one alone where they name none.
     """
 
-    def __init__(self, table: pa.Table | None) -> None:
+    def __init__(self, table: pa.Table | None, visits: Collection[int] | None = None) -> None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if table is not None and visits is not None:
+            table = table.filter(pc.is_in(table["visit"], pa.array(visits, pa.int64())))
         rows = [] if table is None else table.to_pylist()
         self._sizes = {_place(row): (row["fwhm"], row["source"]) for row in rows}
         self.data_ids: Mapping[tuple[int, int], str] = {(row["visit"], row["detector"]): row["band"] for row in rows}
@@ -129,7 +136,7 @@ def read_exposure(
             try:
                 return read()
             except HarnessError as fault:
-                problems[name] = str(fault)
+                problems[name] = without_folders(fault)
                 return missing
 
         known |= attempt("variance", lambda: _variance(exposure), {})
@@ -237,7 +244,7 @@ def _inputs(exposure: Exposure) -> tuple[int, ...]:
 
 def _coverage(exposure: Exposure) -> float:
     bits = mask_bits(exposure.mask_planes, NO_DATA_PLANES)
-    return 1 - np.count_nonzero(exposure.mask & bits) / exposure.mask.size
+    return 1 - count_masked(exposure.mask, bits) / exposure.mask.size
 
 
 def _digest(exposure: Exposure) -> str:

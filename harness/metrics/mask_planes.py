@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.metrics._row_blocks import row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["EXCLUDED_PLANES", "NO_DATA_PLANES", "mask_bits"]
+    from numpy.typing import NDArray
+
+__all__ = ["EXCLUDED_PLANES", "NO_DATA_PLANES", "count_masked", "mask_bits"]
 
 NO_DATA_PLANES = ("NO_DATA",)
 """Pixels without data."""
@@ -31,3 +37,10 @@ def mask_bits(planes: Mapping[str, int], names: Iterable[str]) -> int:
         if name in planes:
             bits |= 1 << planes[name]
     return bits
+
+
+def count_masked(mask: NDArray[Any], bits: int) -> int:
+    """Return how many pixels of a 2-D mask, in any byte order, have any of some bits set."""
+    native = mask.dtype.newbyteorder("=")
+    wanted = np.int64(bits).astype(native)  # the highest bit of a mask is its sign
+    return sum(int(np.count_nonzero(block & wanted)) for (block,) in row_blocks([mask], [native]))

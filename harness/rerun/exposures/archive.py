@@ -179,7 +179,10 @@ class Archive:
         first, last = row.first, row.first + row.n_rows
         try:
             with warnings.catch_warnings(action="ignore"):
-                n_rows, records = len(hdu.data), hdu.data[first:last]
+                table = hdu.data
+                n_rows = len(table)
+                # Slices of FITS_rec take astropy as long as reading, and most tables belong to one object.
+                records = table if (first, last) == (0, n_rows) else table[first:last]
         except Exception as fault:  # noqa: BLE001 - astropy raises of every kind on a damaged table
             raise BrokenFileError(
                 f"the table of {what} in {self.path} cannot be read ({type(fault).__name__}: {first_line(fault)}); "

@@ -172,8 +172,10 @@ class Psf(Protocol):
 class Exposure(Protocol):
     """An image with its mask, variance, PSF and the rest, read as far as it is asked for.
 
-    A context manager; planes are read on first use and then kept until it is closed.  Whatever is broken raises
-    `harness.errors.BrokenFileError`, whatever was never there `harness.errors.NotMeasuredError`; both name the file.
+    A context manager; planes are read on first use and then kept until it is closed.  Those that are stored plain come
+    in the byte order of the file, as a copy would take longer than most of what is done with them.  Whatever is broken
+    raises `harness.errors.BrokenFileError`, whatever was never there `harness.errors.NotMeasuredError`; both name the
+    file.
     """
 
     def __enter__(self) -> Self: ...

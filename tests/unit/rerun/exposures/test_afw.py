@@ -37,7 +37,7 @@ def sky() -> WCS:
 
 @pytest.mark.parametrize("compression", ["none", "lossless"])
 def test_planes_come_back_bit_by_bit(tmp_path: Path, compression: Any) -> None:
-    """Plain and losslessly compressed planes hold what was written, in the byte order of this machine."""
+    """Plain and losslessly compressed planes hold what was written, the plain ones in the byte order of FITS."""
     file = AfwFile(mask=MASK, compression=compression)
     with AfwExposure(file.write(tmp_path / "e.fits")) as exposure:
         assert exposure.shape == (30, 40)
@@ -48,10 +48,9 @@ def test_planes_come_back_bit_by_bit(tmp_path: Path, compression: Any) -> None:
             (exposure.variance, file.variance),
         ):
             assert written is not None
-            assert found.dtype == written.dtype
-            assert found.dtype.isnative
+            assert found.dtype == written.dtype.newbyteorder(">" if compression == "none" else "=")
             assert not found.flags.writeable
-            assert found.tobytes() == written.tobytes()
+            assert found.astype(written.dtype).tobytes() == written.tobytes()
 
 
 def test_quantised_planes_are_told(tmp_path: Path) -> None:
