@@ -99,7 +99,7 @@ def _mark(axes: Axes, crossover: Crossover) -> None:
         color=GREEN,
         alpha=0.15,
         lw=0,
-        label=f"{CONFIDENCE:.0%} limits",
+        label=f"{100 * CONFIDENCE:g} % limits",
     )
     axes.axvline(crossover.value, color=GREEN, lw=1.5, label="crossover")
 
@@ -119,7 +119,7 @@ def _words(crossover: Crossover) -> str:
         return f"No crossover is measured: {crossover.reason}."
     return (
         f"The crossover is measured at {crossover.value:.3g} times the deep template's FWHM "
-        f"({number(round(crossover.low, 3))} to {number(round(crossover.high, 3))} at {CONFIDENCE:.0%}): "
+        f"({number(round(crossover.low, 3))} to {number(round(crossover.high, 3))} at {100 * CONFIDENCE:g} %): "
         "sharper visits are deeper with the good template, broader ones with the deep one."
     )
 
@@ -142,7 +142,7 @@ def crossover_listing(crossovers: pa.Table, found: str) -> Listing:
         Column("fwhm_good", "FWHM of good (pixel)", _two_digits, numeric=True),
         Column("fwhm_deep", "of deep", _two_digits, numeric=True),
         Column("crossover", "expected crossover (pixel)", _two_digits, numeric=True),
-        Column("frac_below", "sharper visits", _percent, numeric=True),
+        Column("frac_below", "visits below it", _percent, numeric=True),
         Column("frac_good_deeper", "less noise with good", _percent, numeric=True),
         Column("reason", "why there is none"),
     ]
@@ -155,4 +155,4 @@ def _two_digits(value: float) -> str:
 
 
 def _percent(value: float) -> str:
-    return f"{value:.0%}" if math.isfinite(value) else number(value)
+    return f"{100 * value:.0f} %" if math.isfinite(value) else number(value)

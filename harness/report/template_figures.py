@@ -103,7 +103,7 @@ def drawings(session: Session, ref: RerunRef, tables: Sequence[pa.Table]) -> Ite
         yield Drawing(
             f"{ref.name}: order of PSF sizes",
             f"Shares of {count} in each order of the PSF sizes of visit, good and deep template, with the exact "
-            f"{CONFIDENCE:.0%} limits that independent images would have.",
+            f"{100 * CONFIDENCE:g} % limits that independent images would have.",
             order_shares(images, kind),
         )
     yield from _crossover(session, ref)
@@ -244,7 +244,9 @@ def order_shares(images: Sequence[VisitImage], kind: PsfSizeKind) -> Figure:
     at = np.arange(len(counts))
     axes.barh(at, shares, color=[colour for _, colour in _ORDERS.values()], alpha=0.7)
     reach = np.abs(limits.T - shares)
-    axes.errorbar(shares, at, xerr=reach, fmt="none", color=BLACK, capsize=4, label=f"exact {CONFIDENCE:.0%} limits")
+    axes.errorbar(
+        shares, at, xerr=reach, fmt="none", color=BLACK, capsize=4, label=f"exact {100 * CONFIDENCE:g} % limits"
+    )
     for number, (count, (_, high)) in enumerate(zip(counts, limits, strict=True)):
         axes.annotate(f"{count} of {len(found)}", (high, number), (8, 0), textcoords="offset points", va="center")
     axes.set_yticks(at, [label for label, _ in _ORDERS.values()])

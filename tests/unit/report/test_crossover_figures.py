@@ -34,7 +34,7 @@ def test_crossover_is_marked_with_its_limits(noise):
     figure, words = crossover_figure(noise)
     left = figure.axes[0]
     assert lines(left)["crossover"][0][0] == found.value
-    (band,) = (patch for patch in left.patches if patch.get_label() == "99% limits")
+    (band,) = (patch for patch in left.patches if patch.get_label() == "99 % limits")
     assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((found.low, found.high))
     assert f"{found.value:.3g} times" in words
 
