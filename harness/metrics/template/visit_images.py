@@ -118,8 +118,9 @@ def _the_only(same: Sequence[Subtraction], other: Subtraction, side: str) -> Sub
 
 
 def _have_same_science(first: Subtraction, second: Subtraction) -> bool:
-    if first.science_digest and second.science_digest:
-        return first.science_digest == second.science_digest
+    """Return whether the pixels are the same, where that is known, and so are variance and PSF."""
+    if first.science_digest and second.science_digest and first.science_digest != second.science_digest:
+        return False
     ours, theirs = first.science, second.science
     return all(
         a == b or (math.isnan(a) and math.isnan(b))

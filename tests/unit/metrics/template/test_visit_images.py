@@ -52,7 +52,7 @@ def test_a_rerun_with_one_template_has_one_side() -> None:
 
 
 def test_science_images_that_differ_are_found_out() -> None:
-    """By digest where both have one, by size and variance otherwise; then no number is that of the visit."""
+    """By digest where both have one, and by size and variance; then no number is that of the visit."""
     good, deep = visit_with_both(1)
     assert not joined([good, deep])[0].science_differs
     bare = replace(deep, science_digest="")
@@ -60,6 +60,8 @@ def test_science_images_that_differ_are_found_out() -> None:
         replace(deep, science_digest="another"),
         replace(bare, science=exposure(5.0, 4.1)),
         replace(bare, science=exposure(5.1, 4.0)),
+        replace(deep, science=exposure(5.0, 4.1)),
+        replace(deep, science=exposure(5.1, 4.0)),
     ):
         (image,) = joined([good, other])
         assert image.science_differs
