@@ -1,15 +1,21 @@
-"""Which figures a rerun has: four of each detector with curves, of the first few detectors."""
+"""Which figures a rerun has: four of each detector with curves, of the first few detectors, and those of images."""
 
 from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.csv
 from flux_ladders import ladder_curve
+from subtractions import visit_with_both
 
+from harness.metrics.alerts.numbers import alerts_schema
+from harness.metrics.background.record import Background, backgrounds_table
 from harness.metrics.ptc.curve import curves_table
+from harness.metrics.template.subtraction import subtractions_table
 from harness.report.figures import figures_of
 from harness.request import Request
 from harness.session import Session
@@ -31,6 +37,17 @@ def measured(folder, detectors):
     session = opened(folder)
     session.measure()
     return session
+
+
+REF = SimpleNamespace(name="run_1")
+
+
+def keeping(stored):
+    """Return what figures need of a session that keeps these tables."""
+    return SimpleNamespace(
+        tables=lambda ref, name: [stored[name]] if name in stored else [],
+        settings=SimpleNamespace(psf_size="determinant"),
+    )
 
 
 def opened(folder):
@@ -77,3 +94,19 @@ def test_nothing_measured_has_no_figures(tmp_path):
     measured(tmp_path, [(94, "R22_S11")])
     shutil.rmtree(tmp_path / "measurements")
     assert drawings(opened(tmp_path)) == []
+
+
+def test_every_analysis_has_its_figures():
+    """What is stored of an analysis is enough for its figures to be drawn."""
+    stored = {
+        "subtractions": subtractions_table(visit_with_both(1)),
+        "backgrounds": backgrounds_table([Background("coadd", "", -1, -1, "r", "tract 1, patch 2, r")]),
+        "alerts": pa.Table.from_pylist([{"visit": 1, "detector": 2}], alerts_schema()),
+    }
+    found = {
+        name: [drawing.title for drawing in figures_of(keeping({name: table}), REF)] for name, table in stored.items()
+    }
+    assert "run_1: order of PSF sizes" in found["subtractions"]
+    assert found["backgrounds"] == ["run_1: backgrounds of coadds", "run_1: closure of backgrounds"]
+    assert found["alerts"] == ["run_1: alert packets"]
+    assert list(figures_of(keeping({}), REF)) == []
