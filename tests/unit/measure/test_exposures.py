@@ -106,6 +106,18 @@ def test_what_is_recorded_of_no_side_is_of_all(tmp_path):
     assert RecordedSizes(None).sides == [""]
 
 
+def test_sizes_of_other_visits_are_left_out():
+    """A shard looks up its own visits in a table of all."""
+    rows = [("science", "", visit, "trace", 3.0) for visit in (1, 2, 3)]
+    table = pa.Table.from_pylist(
+        [dict(zip(("kind", "side", "visit", "size", "fwhm"), row, strict=True)) | {"detector": 0} for row in rows],
+        sizes_schema(),
+    )
+    assert set(RecordedSizes(table, [1, 3]).data_ids) == {(1, 0), (3, 0)}
+    assert set(RecordedSizes(table).data_ids) == {(1, 0), (2, 0), (3, 0)}
+    assert RecordedSizes(None, [1]).of("science", "", 1, 0, "trace") is None
+
+
 def test_pixels_that_do_not_count_are_counted(tmp_path):
     """Masked, NaN and infinite ones have no part in the median; a detected source has."""
     variance = np.full(SHAPE, 4.0, np.float32)
