@@ -77,12 +77,13 @@ def _subtractions(task: Task, rerun: Rerun) -> Made:
     from harness.metrics.rows import rows_schema
     from harness.metrics.template.subtraction import subtractions_table
 
-    recorded = RecordedSizes(rerun.psf_sizes)
     found: list[Subtraction] = []
     if rerun.exposures is None:
-        found += _of_sizes(rerun, task.settings, recorded)
+        found += _of_sizes(rerun, task.settings, RecordedSizes(rerun.psf_sizes))
     else:
-        wanted = {ref for part in task.partitions or () for ref in part.refs}
+        parts = task.partitions or ()
+        recorded = RecordedSizes(rerun.psf_sizes, [visit for part in parts for visit in part.visits or ()])
+        wanted = {ref for part in parts for ref in part.refs}
         listed = rerun.exposures.listed
         of_visit: dict[tuple[int, int], list[ExposureRef]] = {}
         for ref in listed:

@@ -69,7 +69,7 @@ def test_all_visits_of_a_template_have_one_unit(tmp_path):
     coadds = {visit: row["coadd"] for (visit, _), row in measured.of("template.psfFwhm.good").items()}
     assert coadds[1] == coadds[2] == coadds[3] == coadds[4] != coadds[5]
     assert measured.by_metric["template.psfFwhm.good"].n_units == 2
-    assert "r template of" in coadds[1]
+    assert coadds[1] == "templates of visit 1"
 
 
 def test_sides_are_joined_by_data_id(tmp_path):
@@ -350,6 +350,10 @@ def test_a_side_that_lacks_columns_says_which(tmp_path, lost, words):
     (told,) = [row for row in rows if row["metric"].endswith("good")]
     assert math.isnan(told["numerator"])
     assert told["detail"] == words
+    for name in ("medianSnr", "medianFluxError", "fracNegative"):
+        unknown = measured.by_metric[f"difference.{name}.good"]
+        assert math.isnan(unknown.value)
+        assert words in unknown.detail
     assert measured.by_metric["difference.numSources.deep"].value == 1
 
 
