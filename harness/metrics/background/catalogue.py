@@ -57,6 +57,10 @@ def _levels() -> Iterator[Metric]:
         yield from _each(name, f"{doc} of the background's finite pixels", "background_level")
     yield from _each("fracInvalid", "Fraction of the background's pixels that are NaN or infinite", "background_level")
     yield from _each("numPixels", "Pixels of the background", "background_level", "pix")
+    for of, words in (("visitBackground", "Visit-detectors"), ("coaddBackground", "Coadds")):
+        per: Any = "visit" if of == "visitBackground" else "coadd"
+        doc = f"{words} that have a background, or should have one."
+        yield Metric(f"{of}.numBackgrounds", "ct", doc, "background_level", "ratio", census=True, per=per)
 
 
 def _shapes() -> Iterator[Metric]:

@@ -35,8 +35,12 @@ def background_rows(backgrounds: Iterable[Background]) -> pa.Table:
     """
     rows = _Rows()
     found = sorted(backgrounds, key=lambda each: (each.of, each.visit, each.detector, each.coadd))
-    for of in _PREFIX.keys() - {each.of for each in found}:
-        rows.nothing(of)
+    for of in _PREFIX:
+        n_backgrounds = sum(each.of == of for each in found)
+        if n_backgrounds:
+            rows.count(of, n_backgrounds)
+        else:
+            rows.nothing(of)
     for each in found:
         _levels(rows, each)
         _shapes(rows, each)
@@ -141,6 +145,12 @@ class _Rows:
     def add(self, each: Background, name: str, value: float, detail: str) -> None:
         """Add one background's part of a sum, or of what the largest is taken of."""
         self._append(each, name, value, None, detail)
+
+    def count(self, of: str, n_backgrounds: int) -> None:
+        """Count the backgrounds of a kind in the whole rerun: what is paired by place cannot miss one."""
+        self._rows.append(
+            {"metric": f"{_PREFIX[of]}.numBackgrounds", "numerator": float(n_backgrounds), "denominator": 1.0}
+        )
 
     def nothing(self, of: str) -> None:
         """Say that nothing is wrong with backgrounds of a kind that the rerun does not have."""

@@ -64,6 +64,18 @@ def test_numbers_stand_where_they_belong():
     assert (of_coadd["visit"], of_coadd["detector"], of_coadd["coadd"]) == (None, None, "tract 1, patch 2, r")
 
 
+def test_backgrounds_are_counted_in_the_whole_rerun():
+    """Of visits and of coadds, one that is not there included, in a row of no place; of what there is none, nothing."""
+    rows = rows_of(VISIT, replace(VISIT, detector=9), COADD)
+    assert rows["visitBackground.numBackgrounds"]["numerator"] == 2
+    assert rows["visitBackground.numBackgrounds"]["visit"] is None
+    assert rows["coaddBackground.numBackgrounds"]["numerator"] == 1
+    assert rows["coaddBackground.numBackgrounds"]["coadd"] is None
+    alone = rows_of(replace(VISIT, missing=("background",)))
+    assert alone["visitBackground.numBackgrounds"]["numerator"] == 1
+    assert "coaddBackground.numBackgrounds" not in alone
+
+
 def test_a_background_that_is_not_flat_names_its_coadd():
     """Its range is no more than what separates two neighbouring floats, and is found."""
     tilted = replace(COADD, background=replace(FLAT, maximum=0.0625 + 2**-28))
