@@ -6,6 +6,7 @@ traceback; anything that is not a `HarnessError` is a bug.
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar, final
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "SelfComparisonError",
     "UsageError",
     "first_line",
+    "without_folders",
 ]
 
 
@@ -55,3 +57,8 @@ class BrokenFileError(HarnessError):
 def first_line(fault: BaseException) -> str:
     """Return what another library's error says, short enough for one of ours: its first line, else its kind."""
     return (str(fault).splitlines() or [type(fault).__name__])[0]
+
+
+def without_folders(fault: HarnessError) -> str:
+    """Return an error's message with files by their bare names: a verdict names the data ID, and is one line."""
+    return re.sub(r"(?<![\w.:/])/(?:[^/\s]+/)+", "", str(fault))

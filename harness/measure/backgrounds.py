@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, UsageError, without_folders
 from harness.measure.tasks import Family, Made, Summary, Task, digest_of_partitions, grouped
 from harness.metrics.background.catalogue import BACKGROUND_CHANGE_GROUPS, BACKGROUND_GROUPS
 from harness.model import digest_of
@@ -129,7 +129,7 @@ def _measured(of: str, refs: Sequence[ExposureRef], rerun: Rerun) -> Background:
             try:
                 planes[part] = _read(same, rerun)
             except HarnessError as fault:
-                problems[part] = str(fault)
+                problems[part] = without_folders(fault)
     differing = _differing(empty.place, planes)
     known: dict[str, Any] = {}
     if (background := planes.get("background")) is not None:
@@ -201,7 +201,7 @@ def _median_variance(exposure: Exposure) -> float | str:
     try:
         return plane_statistics(exposure.variance).median
     except HarnessError as fault:
-        return str(fault)
+        return without_folders(fault)
 
 
 def _ratio(after: float | str, before: float | str) -> float:
@@ -301,10 +301,13 @@ def _change(
     background = _empty(place[0], ours[0])
     if sorted(ref.inputs for ref in ours) == sorted(ref.inputs for ref in theirs):
         return background, 0, 0.0
-    try:
-        new, old = _read(ours, rerun), _read(theirs, reference)
-    except HarnessError as fault:
-        return replace(background, problems={"change": str(fault)}), 0, math.nan
+    planes = []
+    for side, refs in ((rerun, ours), (reference, theirs)):
+        try:
+            planes.append(_read(refs, side))
+        except HarnessError as fault:
+            return replace(background, problems={"change": f"{side.name}: {without_folders(fault)}"}), 0, math.nan
+    new, old = planes
     if new.box != old.box:
         said = f"the background of {background.place} covers {new.box}, and {old.box} in {reference.name}"
         return replace(background, problems={"change": said}), 0, math.nan

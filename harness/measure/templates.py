@@ -8,7 +8,7 @@ from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, without_folders
 from harness.measure.tasks import Family, Made, Summary, Task, digest_of_partitions, digest_of_table, grouped
 from harness.metrics.template.catalogue import TEMPLATE_GROUPS
 from harness.model import digest_of
@@ -183,7 +183,7 @@ def _attempt(
                 with_digest=with_digest and ref.kind == "science",
             )
     except HarnessError as fault:
-        return str(fault)
+        return without_folders(fault)
 
 
 def _coadd(first: ExposureRef, inputs: Sequence[int] | None) -> str:

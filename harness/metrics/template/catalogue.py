@@ -53,6 +53,8 @@ def template_catalogue(psf_kind: PsfSizeKind, mask_planes: Sequence[str], flag_s
         Sources with one of its flags set are left out.
     """
     size = {"psf_kind": psf_kind}
+    if psf_kind != "nea":
+        size["moments"] = "adaptive, about their own centre, within 5 sigma"
     median = {"statistic": "median", "pixels": "finite", "without": sorted(mask_planes)}
     metrics = (
         *_psf(size),

@@ -24,8 +24,8 @@ class VisitImage:
     instrument, visit, detector, band
         Data ID.
     coadd
-        What it shares with other visits: the name of its templates, or of one of those linked to them where a visit
-        has templates of two names; the visit itself where no name is known.
+        What it shares with other visits, its templates (and those linked to them where a visit has templates of two
+        names), called after the first of these visits: what a template is made of may change from rerun to rerun.
     by_side
         A subtraction for each side that the rerun has; one without template and difference where this data ID lacks
         the side, and one of which nothing is known where it is listed more than once.
@@ -92,14 +92,16 @@ def joined(subtractions: Iterable[Subtraction]) -> list[VisitImage]:
         by_data_id.setdefault(each.data_id, {}).setdefault(each.side, []).append(each)
     sides = [side for side in SIDES if any(side in found for found in by_data_id.values())]
     coadds = _linked(by_data_id.values())
-    images = []
+    images: list[VisitImage] = []
+    first_of: dict[str, int] = {}
     for (instrument, visit, detector), found in sorted(by_data_id.items()):
         everything = [each for same in found.values() for each in same]
         names = {coadds[each.coadd] for each in everything if each.coadd}
+        first = first_of.setdefault(min(names), visit) if names else visit
         images.append(
             VisitImage(
                 *(instrument, visit, detector, max(each.band for each in everything)),
-                coadd=min(names, default=f"visit {visit}"),
+                coadd=f"templates of visit {first}",
                 by_side={side: _the_only(found.get(side, []), everything[0], side) for side in sides},
                 listed={side: len(same) for side, same in found.items()},
             )

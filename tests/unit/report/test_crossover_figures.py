@@ -100,8 +100,8 @@ def test_table_has_a_row_for_each_template(noise):
     deep = [row["n_deep"] for row in listing.rows]
     assert deep == sorted(deep)
     shown = {row["coadd"]: [column.show(row[column.key]) for column in listing.columns] for row in listing.rows}
-    assert shown["alike r"][-4] == "–"
-    assert shown["alike r"][-1] == "the good template is not the sharper one"
-    other = next(row for row in listing.rows if row["coadd"] != "alike r")
+    assert shown["templates of visit -2"][-4] == "–"
+    assert shown["templates of visit -2"][-1] == "the good template is not the sharper one"
+    other = next(row for row in listing.rows if row["coadd"] != "templates of visit -2")
     assert float(shown[other["coadd"]][6]) == pytest.approx(other["crossover"], abs=0.005)
     assert listing.notes == ["found"]

@@ -67,7 +67,7 @@ def test_numbers_of_a_visit_are_those_of_its_exposures() -> None:
         assert value(found, name) == pytest.approx(number, rel=1e-12), name
         assert found[name, 1]["instrument"] == "LATISS"
         assert (found[name, 1]["detector"], found[name, 1]["band"]) == (0, "r")
-        assert found[name, 1]["coadd"] == "455/33 r"
+        assert found[name, 1]["coadd"] == "templates of visit 1"
     good = (found["difference.medianVariance.good", 1]["numerator"]) / 4.4
     assert value(found, "difference.varianceAdditivity.good") == pytest.approx(good)
     assert value(found, "difference.noiseGoodOverDeep") > 1
@@ -270,7 +270,7 @@ def test_a_table_of_sizes_has_sizes_alone() -> None:
     names = {name for name, _ in found}
     assert {"science.psfFwhm", "template.psfFwhm", "difference.psfFwhm", "template.largestExcess"} <= names
     assert not any("ariance" in name or "imiting" in name or "overage" in name for name in names)
-    assert found["template.psfFwhm", 0]["coadd"] == "visit 0"
+    assert found["template.psfFwhm", 0]["coadd"] == "templates of visit 0"
     assert value(found, "template.numUnreadable", 0) == 0
     assert math.isnan(measured(listed)["science.psfFwhm", 0]["numerator"])
 

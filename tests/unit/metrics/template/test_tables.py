@@ -46,8 +46,8 @@ def test_each_template_has_its_crossover() -> None:
     sizes = [3.0, 3.5, 4.0, 5.0, 6.0]
     listed = [each for visit, size in enumerate(sizes) for each in visit_with_both(visit, size, coadd="455/33 r")]
     listed += visit_with_both(10, 5.0, coadd="455/14 y", n_good=40)
-    first, second = crossover_table(noise_table(joined(listed), "determinant")).to_pylist()
-    assert (first["coadd"], first["band"], first["n_visits"], first["n_good"]) == ("455/14 y", "y", 1, 40)
+    second, first = crossover_table(noise_table(joined(listed), "determinant")).to_pylist()
+    assert (first["coadd"], first["band"], first["n_visits"], first["n_good"]) == ("templates of visit 10", "y", 1, 40)
     assert math.isnan(first["crossover"])
     assert first["reason"].startswith("the good template is the deeper one")
     assert math.isnan(first["frac_below"])
