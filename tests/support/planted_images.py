@@ -62,7 +62,12 @@ class Planted:
         aside.rename(other)
 
 
-def prepare(home: Path, write: Callable[[Path, str], None], accepted: Mapping[str, Sequence[str]]) -> Path:
+def prepare(
+    home: Path,
+    write: Callable[[Path, str], None],
+    accepted: Mapping[str, Sequence[str]],
+    changes: Mapping[str, Sequence[str]] | None = None,
+) -> Path:
     """Write the reference and a rerun like it, measure both, and accept the reference.
 
     Parameters
@@ -73,14 +78,20 @@ def prepare(home: Path, write: Callable[[Path, str], None], accepted: Mapping[st
         Writes a rerun into a new folder, under a name.
     accepted
         Metrics (globs) by the options that say what is expected of them.
+    changes
+        The same of metrics of two reruns side by side.
     """
     home.mkdir(parents=True)
     write(home / _REFERENCE, _REFERENCE)
     write(home / _SOUND, _PLANTED)
     run = CommandLine(home)
+    where = ("--repo", home / _REFERENCE, "--baselines", run.baselines, "--dataset", home.name)
+    why = ("--reason", "as it should be", "--by", "A. Person")
     for options, globs in accepted.items():
-        where = ("--repo", home / _REFERENCE, "--baselines", run.baselines, "--dataset", home.name)
-        run("accept", _REFERENCE, *globs, *where, "--reason", "as it should be", "--by", "A. Person", *options.split())
+        run("accept", _REFERENCE, *globs, *where, *why, *options.split())
+    for options, globs in (changes or {}).items():
+        pair = (f"{_PLANTED}={home / _SOUND}", *globs, "--reference", _REFERENCE)
+        run("accept", *pair, *where, *why, *options.split())
     once = CommandLine(home / "once")
     Planted(once, home)(code=0)
     shutil.rmtree(run.store)
