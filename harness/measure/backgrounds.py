@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from harness.errors import HarnessError, UsageError, without_folders
-from harness.measure.tasks import Family, Made, Summary, Task, digest_of_partitions, grouped
+from harness.measure.tasks import UNREADABLE, Family, Made, Summary, Task, digest_of_partitions, grouped
 from harness.metrics.background.catalogue import BACKGROUND_CHANGE_GROUPS, BACKGROUND_GROUPS
 from harness.model import digest_of
 from harness.rerun.protocol import Partition
@@ -106,7 +106,8 @@ def _backgrounds(task: Task, rerun: Rerun) -> Made:
     found = [
         _measured(of, refs, rerun) for (of, *_), refs in _places(rerun).items() if wanted & {ref.ref for ref in refs}
     ]
-    return Made(rows_schema().empty_table(), tables={BACKGROUNDS: backgrounds_table(found)})
+    unreadable = any(each.problems for each in found)
+    return Made(rows_schema().empty_table(), {UNREADABLE: unreadable}, {BACKGROUNDS: backgrounds_table(found)})
 
 
 def _empty(of: Any, ref: ExposureRef) -> Background:

@@ -13,6 +13,7 @@ import harness
 from harness.errors import HarnessError
 from harness.measure.families import families_of, pair_tasks, rerun_tasks, run_task, summary_tasks
 from harness.measure.store import Manifest, MeasurementStore, table_filename
+from harness.measure.tasks import UNREADABLE
 from harness.model import digest_of
 
 if TYPE_CHECKING:
@@ -148,6 +149,9 @@ def _complete(
     shards = tuple(task.filename for task in (*tasks, *summaries))
     known = store.read_manifest(folder, settings)
     notes = {shard: store.shard_metadata(folder / shard) for shard in shards}
+    for shard, note in notes.items():
+        if note is not None and note.get(UNREADABLE):  # what could not be read may have been restored
+            notes[shard] = None
     missing = [task for task in tasks if notes[task.filename] is None]
     if known is not None and known.shards == shards and not any(note is None for note in notes.values()):
         return known
@@ -156,8 +160,9 @@ def _complete(
     opened = {side.ref: side for side in (rerun, reference) if side is not None}
     for filename, note in _run(missing, folder, opened, executor=executor, progress=progress, label=label):
         notes[filename] = note
+    anew = {task.filename for task in missing}
     for task, (summary, parts) in summaries.items():
-        if notes[task.filename] is None:
+        if notes[task.filename] is None or anew.intersection(parts):
             made = summary.make(partial(store.read_tables, folder, parts), rerun, task.settings)
             notes[task.filename] = _store_shard(task, folder, made)
 

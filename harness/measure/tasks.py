@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from harness.metrics.settings import Settings
     from harness.rerun.protocol import Partition, Rerun, RerunRef
 
-__all__ = ["Family", "Made", "Summary", "Task", "digest_of_partitions", "digest_of_table", "grouped"]
+__all__ = ["UNREADABLE", "Family", "Made", "Summary", "Task", "digest_of_partitions", "digest_of_table", "grouped"]
+
+#: Key of a shard's notes that says that some of its input could not be read: the next measurement tries again.
+UNREADABLE = "unreadable"
 
 #: More shards than this do not make a resumed run any finer, only the store slower to read.
 _MAX_SHARDS = 128

@@ -9,7 +9,16 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, without_folders
-from harness.measure.tasks import Family, Made, Summary, Task, digest_of_partitions, digest_of_table, grouped
+from harness.measure.tasks import (
+    UNREADABLE,
+    Family,
+    Made,
+    Summary,
+    Task,
+    digest_of_partitions,
+    digest_of_table,
+    grouped,
+)
 from harness.metrics.template.catalogue import TEMPLATE_GROUPS
 from harness.model import digest_of
 from harness.rerun.protocol import Partition
@@ -75,7 +84,7 @@ def _sides(listed: Sequence[ExposureRef]) -> list[str]:
 def _subtractions(task: Task, rerun: Rerun) -> Made:
     from harness.measure.exposures import RecordedSizes
     from harness.metrics.rows import rows_schema
-    from harness.metrics.template.subtraction import subtractions_table
+    from harness.metrics.template.subtraction import EXPOSURES, subtractions_table
 
     found: list[Subtraction] = []
     if rerun.exposures is None:
@@ -91,7 +100,8 @@ def _subtractions(task: Task, rerun: Rerun) -> Made:
                 of_visit.setdefault((ref.visit, ref.detector), []).append(ref)
         for own in of_visit.values():
             found += _of_exposures(own, _sides(listed), rerun, task.settings, recorded)
-    return Made(rows_schema().empty_table(), tables={SUBTRACTIONS: subtractions_table(found)})
+    unreadable = any(each.problems.keys() & set(EXPOSURES) for each in found)
+    return Made(rows_schema().empty_table(), {UNREADABLE: unreadable}, {SUBTRACTIONS: subtractions_table(found)})
 
 
 def _of_sizes(rerun: Rerun, settings: Settings, recorded: RecordedSizes) -> Iterator[Subtraction]:
@@ -239,6 +249,7 @@ def _unknown_sources(side: str, instrument: str, reason: str, settings: Settings
 
 
 def _summary(kept: Callable[[str], Sequence[pa.Table]], rerun: Rerun, settings: Settings) -> Made:
+    import numpy as np
     import pyarrow as pa
 
     from harness.metrics.template.dia_sources import dia_source_rows
@@ -252,6 +263,8 @@ def _summary(kept: Callable[[str], Sequence[pa.Table]], rerun: Rerun, settings: 
     rows = [template_rows(subtractions, settings.psf_size)]
     bands = {each.visit: each.band for each in subtractions}
     sources = sources_of(kept(SOURCES), rerun.sided_sources)
+    if settings.sample_visits:  # what is counted is of the same visits as what is seen in images
+        sources = {side: found.over(np.isin(found.visit, list(bands))) for side, found in sources.items()}
     for side, table in rerun.sided_sources.items():
         if not _why_unknown(table, settings):
             made = [each for each in subtractions if each.side == side and "difference" not in each.missing]

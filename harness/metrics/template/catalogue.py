@@ -52,7 +52,7 @@ def template_catalogue(psf_kind: PsfSizeKind, mask_planes: Sequence[str], flag_s
     flag_set
         Sources with one of its flags set are left out.
     """
-    size = {"psf_kind": psf_kind}
+    size: dict[str, Any] = {"psf_kind": psf_kind}
     if psf_kind != "nea":
         size["moments"] = "adaptive, about their own centre, within 5 sigma"
     median = {"statistic": "median", "pixels": "finite", "without": sorted(mask_planes)}

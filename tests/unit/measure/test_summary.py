@@ -111,3 +111,21 @@ def test_sizes_that_are_recorded_anew_are_measured_anew(tmp_path):
     assert Measured(tmp_path).by_metric["science.psfFwhm"].value == 4.25
     (tmp_path / "sizes.csv").write_text("visit,detector,science_psf_determinant\n1,0,4.75\n")
     assert Measured(tmp_path).by_metric["science.psfFwhm"].value == 4.75
+
+
+def test_what_could_not_be_read_is_tried_again(tmp_path, monkeypatch):
+    """A file that is restored is the same dataset by its identity: its shard and the summary are made anew."""
+    survey(tmp_path)
+    (path,) = tmp_path.glob("science_2_0_r.fits")
+    monkeypatch.setattr("harness.rerun.exposures.folder._state", lambda path: path.name)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 3])
+    broken = Measured(tmp_path)
+    assert broken.by_metric["template.numUnreadable"].value > 0
+    before = times(broken, "subtractions")
+    path.write_bytes(whole)
+    restored = Measured(tmp_path)
+    assert restored.by_metric["template.numUnreadable"].value == 0
+    assert len(restored.of("science.psfFwhm")) == 3
+    assert len(before.items() & times(restored, "subtractions").items()) == 2
+    assert times(Measured(tmp_path), "subtractions", "template") == times(restored, "subtractions", "template")

@@ -325,6 +325,17 @@ def test_sources_of_each_side_are_counted(tmp_path):
     assert sum(table.num_rows for table in measured.kept(SOURCES)) == 4
 
 
+def test_sources_are_those_of_the_sample(tmp_path):
+    """With a sample of visits, DIA sources of other visits do not count."""
+    survey(tmp_path)
+    with_sources(tmp_path, good=sources([1, 2, 3], [50.0] * 3), deep=sources([1, 2, 3], [70.0] * 3))
+    sampled = Measured(tmp_path, settings=Settings(sample_visits=2))
+    chosen = {visit for visit, _ in sampled.of("science.psfFwhm")}
+    assert len(chosen) == 2
+    for side in ("good", "deep"):
+        assert {visit for visit, _ in sampled.of(f"difference.numSources.{side}")} == chosen
+
+
 def test_a_side_without_any_source_counts_none(tmp_path):
     """An empty table is a result, not the absence of one."""
     survey(tmp_path)
