@@ -2,8 +2,8 @@
 
 Planted are the defects of the notebook PREOPS-4952, and what can be wrong with the images themselves.  Two of the
 notebook's cannot occur: a table put together by position (all that is listed is joined by data ID: files in any order
-give the same), and cells that were run in another order than they stand in.  `source_histograms` draws both sides in
-the same bins; its own test says so.
+give the same), and cells that were run in another order than they stand in.  Figures draw both sides in the
+same bins; their own tests say so.
 """
 
 from __future__ import annotations

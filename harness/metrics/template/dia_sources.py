@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["DiaSources", "Histograms", "dia_source_rows", "source_histograms"]
+__all__ = ["DiaSources", "dia_source_rows"]
 
 
 @final
@@ -123,51 +123,4 @@ def _parts(kept: DiaSources) -> dict[str, dict[str, float]]:
         "difference.medianSnr": median(np.abs(usable.flux) / usable.error),
         "difference.medianFluxError": median(usable.error),
         "difference.fracNegative": {"numerator": float(np.sum(usable.flux < 0)), "denominator": float(n_usable)},
-    }
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class Histograms:
-    """Counts of all sides in the same bins.
-
-    Attributes
-    ----------
-    edges : (n + 1,) float64
-        From the 1st to the 99th percentile of all sides together.
-    counts : (n,) int64, by side
-        How many there are in each bin; the outermost ones hold what lies beyond.
-    """
-
-    edges: NDArray[np.float64]
-    counts: Mapping[str, NDArray[np.int64]]
-
-
-def source_histograms(sources: Mapping[str, DiaSources], n_bins: int = 40) -> Mapping[str, Histograms]:
-    """Return histograms of all sides in the same bins, of unflagged sources of either sign.
-
-    Parameters
-    ----------
-    sources
-        By side.
-    n_bins
-        How many bins, of equal width.
-
-    Returns
-    -------
-    histograms
-        ``snr``, of PSF flux over its error with its sign, and ``error``, of the error of the PSF flux (nJy).
-    """
-    usable = {side: found.over(~found.is_flagged).usable for side, found in sources.items()}
-
-    def histograms(values: Mapping[str, NDArray[np.float64]]) -> Histograms:
-        together = np.concatenate([*values.values(), np.empty(0)])
-        limits = np.percentile(together, [1, 99]) if len(together) else None
-        edges = np.histogram_bin_edges(together, n_bins, limits)
-        inside = {side: np.clip(own, edges[0], edges[-1]) for side, own in values.items()}
-        return Histograms(edges, {side: np.histogram(own, edges)[0] for side, own in inside.items()})
-
-    return {
-        "snr": histograms({side: found.flux / found.error for side, found in usable.items()}),
-        "error": histograms({side: found.error for side, found in usable.items()}),
     }

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from harness.metrics.rows import rows_schema
-from harness.metrics.template.dia_sources import DiaSources, dia_source_rows, source_histograms
+from harness.metrics.template.dia_sources import DiaSources, dia_source_rows
 
 
 def drawn(rng: np.random.Generator, n: int = 500) -> DiaSources:
@@ -55,7 +55,6 @@ def test_negative_sources_are_kept() -> None:
     found = values(dia_source_rows({"": one}, "LATISS", []))
     assert found["difference.medianSnr", 7, 0] == (4.0, 1)
     assert found["difference.fracNegative", 7, 0] == (2, 4)
-    assert source_histograms({"": one})["snr"].counts[""].sum() == 4
 
 
 def test_a_data_id_without_sources_counts_none() -> None:
@@ -82,7 +81,6 @@ def test_sources_without_flux_or_error_enter_no_median(flux: float, error: float
     assert found["difference.numSources", 7, 0] == (3, None)
     assert found["difference.medianSnr", 7, 0] == (7.5, 1)
     assert found["difference.fracNegative", 7, 0] == (1, 2)
-    assert source_histograms({"": three})["snr"].counts[""].sum() == 2
 
 
 def test_rows_do_not_depend_on_the_order_of_sources() -> None:
@@ -93,25 +91,9 @@ def test_rows_do_not_depend_on_the_order_of_sources() -> None:
     assert dia_source_rows({"": shuffled}, "X", []) == dia_source_rows({"": sources}, "X", [])
 
 
-def test_both_sides_are_counted_in_the_same_bins() -> None:
-    """Each usable, unflagged source is in a bin, those beyond the last one in it; numpy counts the same inside."""
-    rng = np.random.default_rng(3)
-    sources = {"good": drawn(rng), "deep": drawn(rng, 300)}
-    found = source_histograms(sources, n_bins=20)
-    for name in ("snr", "error"):
-        edges = found[name].edges
-        assert len(edges) == 21
-        for side, own in sources.items():
-            kept = own.over(~own.is_flagged)
-            numbers = kept.flux / kept.error if name == "snr" else kept.error
-            assert found[name].counts[side].sum() == len(numbers)
-            assert np.array_equal(found[name].counts[side][1:-1], np.histogram(numbers, edges)[0][1:-1])
-
-
 def test_no_sources_at_all_are_no_fault() -> None:
-    """Empty columns give empty rows and empty histograms; columns of unequal length are refused."""
+    """Empty columns give no rows; columns of unequal length are refused."""
     empty = DiaSources(*(np.empty(0, kind) for kind in (int, int, float, float, bool)))
     assert dia_source_rows({"good": empty}, "X", []).num_rows == 0
-    assert source_histograms({"good": empty})["snr"].counts["good"].sum() == 0
     with pytest.raises(ValueError, match="equally long"):
         DiaSources(np.empty(1, int), *(np.empty(0, kind) for kind in (int, float, float, bool)))
