@@ -97,7 +97,7 @@ def source_panels(sources: pa.Table, chosen: Sequence[_Place]) -> Figure:
             axes.set_xlabel(label, fontsize="small")
             axes.tick_params(labelsize="small")
         pair[0].set_ylabel("sources", fontsize="small")
-        pair[0].set_title(_words(place), fontsize="small", loc="left")
+        pair[0].set_title(f"{_words(place)}\n", fontsize="small", loc="left")  # notes stand on the line below
     return finished(figure)
 
 
