@@ -53,7 +53,7 @@ def test_preferred_visits_are_drawn_and_the_others_counted():
     assert panels.title.endswith("(of 6 of 8 images)")
     assert len(panels.figure.axes) == 12
     shown = [f"visit {visit}, detector 0" for visit in (5, 7, 0, 1, 2, 3)]
-    assert [axes.get_title("left") for axes in panels.figure.axes[::2]] == shown
+    assert [axes.get_title("left").strip() for axes in panels.figure.axes[::2]] == shown
     assert [axes.get_title("left") for axes in sky.figure.axes] == shown
 
 
