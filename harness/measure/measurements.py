@@ -129,6 +129,7 @@ class Measurements:
             units, (numerator, denominator) = _by_unit(rows["unit"], rows["numerator"], rows["denominator"])
             if metric.reduce == "max":
                 numerator = _largest_by_unit(rows["unit"], rows["numerator"])
+                rows = _telling_of_the_largest(rows)
             uncertainty = _stated_uncertainty(rows, denominator if metric.reduce == "ratio" else None)
             samples = _samples(rows)
             between = BETWEEN if metric.per == "amplifier" else "; "
@@ -250,6 +251,14 @@ def _largest_by_unit(unit: np.ndarray, column: np.ndarray) -> np.ndarray:
     """Return the largest over the rows of each independent unit; NaN where one of them is."""
     order = np.lexsort((column, unit))  # NaN is sorted last
     return np.asarray(column[order][np.flatnonzero(np.diff(unit[order], append=WHOLE_RERUN - 1))])
+
+
+def _telling_of_the_largest(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Keep what is said of the largest alone, and of what has no number."""
+    numerator = rows["numerator"]
+    known = np.isfinite(numerator)
+    largest = numerator == np.max(numerator, where=known, initial=-np.inf)
+    return {**rows, "detail": np.where(largest | ~known, rows["detail"], "")}
 
 
 def _stated_uncertainty(rows: dict[str, np.ndarray], denominator: np.ndarray | None) -> np.ndarray | None:

@@ -168,6 +168,15 @@ def test_largest_is_no_sum():
     assert math.isnan(_measurements(*rows, _row("x.largest", math.nan, visit=3))["x.largest"].value)
 
 
+def test_largest_tells_of_itself_alone():
+    """The place of a smaller one would be taken for its own; what could not be measured has the word."""
+    rows = [_row("x.largest", value, visit=value, detail=f"at visit {value}") for value in (3, 9, 5)]
+    assert _measurements(*rows)["x.largest"].detail == "at visit 9"
+    broken = _row("x.largest", math.nan, visit=4, detail="it is truncated")
+    assert _measurements(*rows, broken)["x.largest"].why_unmeasured == "it is truncated (visit 4)"
+    assert _measurements(broken)["x.largest"].why_unmeasured == "it is truncated (visit 4)"
+
+
 def test_rerun_without_manifest_is_not_measured(some):
     """Without a manifest nothing counts as measured, whatever rows there are."""
     empty = Measurements("new", None, rows_schema().empty_table(), CATALOGUE, RATIOS)
