@@ -76,7 +76,8 @@ def test_rows_longer_than_the_random_numbers_are_read(tmp_path: Path) -> None:
     "how",
     [
         {"quantize_method": -1},
-        {"tile_shape": (8, 40)},
+        {"tile_shape": (1, 40)},
+        {"tile_shape": (8, 80)},
         {"compression_type": "GZIP_2"},
         {"compression_type": "HCOMPRESS_1", "tile_shape": (8, 80)},
     ],
