@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.metrics.template.known import Number, formed, n_inputs
+from harness.metrics.template.subtraction import EXPOSURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from harness.metrics.template.collector import Collector
+    from harness.metrics.template.subtraction import Subtraction
     from harness.metrics.template.visit_images import VisitImage
 
 __all__ = ["add_sanity"]
@@ -38,14 +40,15 @@ def add_sanity(rows: Collector, images: Sequence[VisitImage]) -> None:
         counted = [(image, Number(float(len(words))), " | ".join(words)) for image, words in told]
         rows.counts(f"template.{name}", counted)
     sides = images[0].by_side.keys()
-    if len(sides) > 1:
-        words = f"the science image differs between {' and '.join(sides)}"
-        rows.counts(
-            "template.numScienceDiffers", [(image, Number(float(image.science_differs)), words) for image in images]
-        )
+    words = f"the science image differs between {' and '.join(sides)}"
+    rows.counts(
+        "template.numScienceDiffers", [(image, Number(float(image.science_differs)), words) for image in images]
+    )
     if {"good", "deep"} <= sides:
         compared = [image for image in images if not any("template" in of.missing for of in image.by_side.values())]
         rows.counts("template.numDeepLacksGood", [_lacking(image) for image in compared])
+    else:  # of one template alone there is nothing to lack
+        rows.counts("template.numDeepLacksGood", [(image, Number(0.0), "") for image in images])
 
 
 def _duplicates(image: VisitImage) -> Iterator[str]:
@@ -69,8 +72,16 @@ def _unreadable(image: VisitImage) -> Iterable[str]:
         for side, of in image.by_side.items()
         if image.listed.get(side) == 1
         for part, reason in of.problems.items()
+        if _was_read(of, part)
     ]
     return dict.fromkeys(found)
+
+
+def _was_read(of: Subtraction, part: str) -> bool:
+    """Whether a problem is one of a file: where sizes alone are on record, one that is not is no fault."""
+    exposure, _, quantity = part.partition(".")
+    whole = not quantity or f"{exposure}.variance" in of.problems or exposure not in EXPOSURES
+    return whole or getattr(of, exposure).n_pixels > 0
 
 
 def _without_inputs(image: VisitImage) -> Iterator[str]:
