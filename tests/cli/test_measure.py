@@ -79,7 +79,10 @@ def test_json_is_one_document_with_raw_numbers(measured):
     ("options", "words"),
     [
         (["--metric", "dia.numZ*"], "'dia.numZ*' matches no metric of w_2020_24; have dia.numSources, "),
-        (["--by", "patch"], "unknown dimension 'patch'; choose from instrument, visit, detector, amplifier, band"),
+        (
+            ["--by", "patch"],
+            "unknown dimension 'patch'; choose from instrument, visit, detector, amplifier, coadd, band",
+        ),
         (["--good-flags", "S9"], "'good_flags' must be one of ['S3', 'S6', 'A5', 'N7'] (got 'S9')"),
     ],
 )

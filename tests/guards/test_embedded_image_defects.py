@@ -53,7 +53,7 @@ def judged(survey_folder):
             command = CommandLine(folder)
             where = ("--baselines", command.baselines, "--dataset", dataset)
             for options, globs in ACCEPTED[dataset].items():
-                why = ("--reason", "as it was made", "--by", "A. Person")
+                why = ("--allow-ci", "--reason", "as it was made", "--by", "A. Person")
                 command("accept", first, *globs, *where, *why, *options.split())
             reruns = [option for name in later for option in ("--rerun", name)]
             answers[dataset] = command("verify", *reruns, *where, "--format", "json", code=1)

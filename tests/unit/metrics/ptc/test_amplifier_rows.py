@@ -33,6 +33,7 @@ def test_mean_is_a_ratio_with_a_denominator_of_one() -> None:
         "visit": None,
         "detector": 94,
         "amplifier": "C06",
+        "coadd": None,
         "band": None,
         "numerator": 1.5,
         "denominator": 1.0,
