@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from harness.diagnose.story import Story
     from harness.measure.measurements import Measurements
     from harness.metrics.ptc.amplifier_order import Order
+    from harness.model import Metric
 
 __all__ = ["Verification"]
 
@@ -316,8 +317,7 @@ class Verification:
         if entry is not None:
             details.append(f"baseline   {_told(entry, self._acceptance(entry))}")
         if quantity.detail and verdict.state is not VerdictState.NOT_MEASURED:
-            separated = (BETWEEN, 3) if quantity.metric.per == "amplifier" else (", ", 5)
-            clauses = (_shortened(quantity.detail, *separated),)
+            clauses = (_shortened(quantity.detail, *_separated(quantity.metric)),)
         if verdict.state is VerdictState.FAIL and quantity.metric.group in DEFECT_GROUPS:
             clauses += tuple(filter(None, [self._place(quantity)]))
         if self.story is not None and verdict.state in (VerdictState.FAIL, VerdictState.INCONCLUSIVE):
@@ -341,6 +341,14 @@ class Verification:
     def _silently(self, name: str) -> Verdict:
         """Judge another metric by the baseline for the story's sake, without a story of its own."""
         return self._by_entry(self._rerun[name])
+
+
+def _separated(metric: Metric) -> tuple[str, int]:
+    """Return what stands between the details of a metric, and how many of them are told."""
+    if metric.per == "amplifier":
+        return BETWEEN, 3
+    # Details of tables are lists of columns; those of images are places, which have commas of their own.
+    return (", ", 5) if metric.name.startswith(("dia.", "columns.", "churn.")) else ("; ", 3)
 
 
 def _shortened(names: str, between: str, limit: int) -> str:

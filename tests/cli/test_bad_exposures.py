@@ -277,7 +277,7 @@ def test_pattern_that_does_not_tell_visits_apart(images):
     toml = images.folder / "images/rerun.toml"
     toml.write_text(f'{toml.read_text()}[[exposures]]\nkind = "science"\nfiles = ["science_*.fits"]\n')
     complaint = measure(images, code=2).complaint
-    assert complaint.startswith(f"{toml}: 'science_*.fits' does not say the visit of a science")
+    assert complaint.startswith(f"{toml}: 'science_*.fits' of kind 'science' does not say its visit")
     assert complaint.endswith("; write {visit} for it")
 
 

@@ -188,7 +188,8 @@ def test_exposure_is_missing(planted, part):
     )
     unknown = failed(answer, "NOT_MEASURED")
     metric = f"{kind}.psfFwhm.{side}".rstrip(".")
-    assert unknown[metric] == f"{metric} was not measured in planted: the rerun has no {kind} of it (visit 7)"
+    what = kind if side else "science image"
+    assert unknown[metric] == f"{metric} was not measured in planted: the rerun has no {what} of it (visit 7)"
     other = {"good": "deep", "deep": "good"}.get(side)
     assert not other or not any(name.endswith(f".{other}") for name in failed(answer) | unknown)
     assert failed(answer).keys() <= {"template.numMissing", f"template.numVisits.{side}"}

@@ -151,7 +151,7 @@ def _positive(of: Subtraction, exposure: ExposureName, quantity: str, value: flo
 
 def _why_unknown(of: Subtraction, exposure: ExposureName, quantity: str) -> str:
     if exposure in of.missing:
-        return f"the rerun has no {exposure} of it"
+        return f"the rerun has no {'science image' if exposure == 'science' else exposure} of it"
     for part in (f"{exposure}.{quantity}", exposure):
         if part in of.problems:
             return of.problems[part]

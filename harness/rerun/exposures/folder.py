@@ -109,7 +109,7 @@ class FolderExposures:
         tells = "patch" if kind.startswith("coadd") else "visit"
         if tells not in there:
             raise UsageError(
-                f"{self._where}: {pattern!r} does not say the {tells} of a {kind}; write {{{tells}}} for it"
+                f"{self._where}: {pattern!r} of kind {kind!r} does not say its {tells}; write {{{tells}}} for it"
             )
         expression = re.compile(_expression(pattern))
         glob = Path(_PLACEHOLDER.sub("*", pattern))

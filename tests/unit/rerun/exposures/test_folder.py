@@ -132,9 +132,9 @@ def test_a_file_that_went_is_named(tmp_path: Path) -> None:
         (("science", "", "b_{visit}.fits"), r"rerun\.toml: no file matches 'b_\{visit\}\.fits'"),
         (("science", "", "a_{exposure}.fits"), r"has \{exposure\}, which means nothing; write \{visit\}, \{detector\}"),
         (("science", "", "a_{}.fits"), r"has \{\}, which means nothing"),
-        (("science", "", "a_*.fits"), r"does not say the visit of a science; write \{visit\} for it"),
-        (("visitBackground", "", "a_{patch}.fits"), r"does not say the visit of a visitBackground"),
-        (("coaddBefore", "", "a_{visit}.fits"), r"does not say the patch of a coaddBefore; write \{patch\}"),
+        (("science", "", "a_*.fits"), r"of kind 'science' does not say its visit; write \{visit\} for it"),
+        (("visitBackground", "", "a_{patch}.fits"), r"of kind 'visitBackground' does not say its visit"),
+        (("coaddBefore", "", "a_{visit}.fits"), r"of kind 'coaddBefore' does not say its patch; write \{patch\}"),
     ],
 )
 def test_a_pattern_that_cannot_be_right_is_refused(tmp_path: Path, entry: tuple[str, str, str], words: str) -> None:
