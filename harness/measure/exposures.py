@@ -12,8 +12,9 @@ import numpy as np
 from harness.errors import HarnessError, NotMeasuredError, without_folders
 from harness.metrics.mask_planes import EXCLUDED_PLANES, NO_DATA_PLANES, count_masked, mask_bits
 from harness.metrics.planes import plane_statistics
-from harness.metrics.psf_size import SIGMA_TO_FWHM, fwhm_of_area, fwhm_of_moments, psf_fwhm
+from harness.metrics.psf_size import fwhm_of_area, fwhm_of_moments, psf_fwhm
 from harness.metrics.template.subtraction import ExposureSummary
+from harness.rerun.exposures.protocol import SIGMA_TO_FWHM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

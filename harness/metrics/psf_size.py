@@ -6,14 +6,12 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 from harness.metrics.moments import adaptive_moments, determinant_radius, noise_equivalent_area, trace_radius
+from harness.rerun.exposures.protocol import SIGMA_TO_FWHM
 
 if TYPE_CHECKING:
     from harness.rerun.exposures.protocol import KernelImage, PsfSizeKind
 
-__all__ = ["SIGMA_TO_FWHM", "fwhm_of_area", "fwhm_of_moments", "psf_fwhm"]
-
-SIGMA_TO_FWHM = 2 * math.sqrt(2 * math.log(2))
-"""FWHM of a Gaussian of unit sigma."""
+__all__ = ["fwhm_of_area", "fwhm_of_moments", "psf_fwhm"]
 
 
 def psf_fwhm(kernel: KernelImage, kind: PsfSizeKind) -> float:

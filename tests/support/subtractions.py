@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.metrics.template.known import SIGMA_TO_FWHM
 from harness.metrics.template.noise import expected_noise
 from harness.metrics.template.subtraction import ExposureSummary, Subtraction
+from harness.rerun.exposures.protocol import SIGMA_TO_FWHM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from harness.rerun.exposures.protocol import SIGMA_TO_FWHM
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NO_EXPOSURE",
-    "SIGMA_TO_FWHM",
     "Number",
     "coverage",
     "formed",
@@ -27,9 +28,6 @@ __all__ = [
     "variance_as_science",
     "zero_point",
 ]
-
-#: FWHM over sigma of a Gaussian.
-SIGMA_TO_FWHM = 2 * math.sqrt(2 * math.log(2))
 
 #: Why there is no number where nothing was to be read, as in a table of sizes.
 NO_EXPOSURE = "no exposure"

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.metrics.template.known import SIGMA_TO_FWHM
+from harness.rerun.exposures.protocol import SIGMA_TO_FWHM
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

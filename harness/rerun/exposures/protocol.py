@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, final
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "SIGMA_TO_FWHM",
     "CoaddInput",
     "Exposure",
     "ExposureKind",
@@ -43,6 +45,10 @@ FWHM = 2 sqrt(2 ln 2) times the determinant radius (Ixx Iyy - Ixy²)^(1/4) or th
 its adaptive second moments, or times sqrt(NEA/4pi), where NEA = (sum k)²/sum(k²) is its noise-equivalent area.  All
 three are the FWHM of a Gaussian PSF, and of no other one.
 """
+
+
+SIGMA_TO_FWHM = 2 * math.sqrt(2 * math.log(2))
+"""FWHM of a Gaussian of unit sigma."""
 
 
 @final

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import warnings
 from functools import cache
@@ -14,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from harness.errors import BrokenFileError, UsageError, first_line
+from harness.rerun.exposures.protocol import SIGMA_TO_FWHM
 from harness.rerun.table_files import table_of_file, typed_column
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ SUMMARY_TYPES = ("visit_detector_table", "ccdVisitTable", "visit_summary", "fina
 METADATA_TYPES = ("subtractImages_metadata",)
 """Butler dataset types of task metadata that tell the PSF sizes of science image and template."""
 
-_FWHM = 2 * math.sqrt(2 * math.log(2))
 
 #: Keys of `lsst/ip_diffim` (AlardLuptonSubtractTask): FWHM from the trace radius, pixels.
 _METADATA_KEYS = {"sciencePsfSize": "science", "templatePsfSize": "template"}
@@ -116,7 +115,7 @@ def sizes_of_file(path: Path) -> pa.Table:
 def fwhm_of_area(area: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the FWHM of the Gaussian that has a noise-equivalent area (4 pi sigma²)."""
     with np.errstate(invalid="ignore"):
-        return np.asarray(_FWHM * np.sqrt(area / (4 * np.pi)))
+        return np.asarray(SIGMA_TO_FWHM * np.sqrt(area / (4 * np.pi)))
 
 
 def _match(name: str) -> re.Match[str] | None:
@@ -152,10 +151,10 @@ def _of_summary(path: Path, kind: str) -> Iterator[dict[str, Any]]:
     )
     if visits is None or detectors is None or "psfSigma" not in columns:
         raise BrokenFileError(f"{path} is no {kind}: it lacks visit, detector or psfSigma")
-    sizes = {"determinant": _FWHM * columns["psfSigma"]}
+    sizes = {"determinant": SIGMA_TO_FWHM * columns["psfSigma"]}
     if {"psfIxx", "psfIyy"} <= columns.keys():
         with np.errstate(invalid="ignore"):
-            sizes["trace"] = _FWHM * np.sqrt((columns["psfIxx"] + columns["psfIyy"]) / 2)
+            sizes["trace"] = SIGMA_TO_FWHM * np.sqrt((columns["psfIxx"] + columns["psfIyy"]) / 2)
     if "psfArea" in columns:
         sizes["nea"] = fwhm_of_area(columns["psfArea"])
     for size, fwhms in sizes.items():

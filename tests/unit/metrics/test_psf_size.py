@@ -8,8 +8,8 @@ import galsim
 import numpy as np
 import pytest
 
-from harness.metrics.psf_size import SIGMA_TO_FWHM, fwhm_of_area, fwhm_of_moments, psf_fwhm
-from harness.rerun.exposures.protocol import KernelImage
+from harness.metrics.psf_size import fwhm_of_area, fwhm_of_moments, psf_fwhm
+from harness.rerun.exposures.protocol import SIGMA_TO_FWHM, KernelImage
 
 KINDS = ["determinant", "trace", "nea"]
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from harness.metrics.template.known import SIGMA_TO_FWHM
 from harness.metrics.template.noise import expected_noise
+from harness.rerun.exposures.protocol import SIGMA_TO_FWHM
 
 
 def gaussian(fwhm: float, n: int = 128) -> np.ndarray:
