@@ -6,7 +6,7 @@ import math
 import warnings
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 from astropy.io import fits
@@ -14,6 +14,7 @@ from astropy.io import fits
 from harness.errors import BrokenFileError, HarnessError, NotMeasuredError, first_line
 from harness.rerun.exposures import components, headers, tiles
 from harness.rerun.exposures.archive import Archive, require_whole
+from harness.rerun.exposures.planes import OpenExposure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,7 @@ _NJY = 31.4  # AB magnitude of 1 nJy
 
 
 @final
-class AfwExposure:
+class AfwExposure(OpenExposure):
     """An exposure in a FITS file of `lsst.afw.image.Exposure`; implements `protocol.Exposure`.
 
     Opening reads headers alone, and each plane is read when it is first asked for.
@@ -49,8 +50,8 @@ class AfwExposure:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = Path(path)
-        self._hdus = _open(self._path)
+        super().__init__(Path(path))
+        self._hdus = _open(self.path)
         try:
             with warnings.catch_warnings(action="ignore"):  # of what is cut off: it is told in our own words
                 self._planes = self._find_planes()
@@ -60,44 +61,15 @@ class AfwExposure:
             raise
         except Exception as fault:  # noqa: BLE001 - astropy raises of every kind on a damaged header
             self.close()
-            raise _not_fits(self._path, fault) from None
+            raise _not_fits(self.path, fault) from None
         image = self._planes["IMAGE"].header
         self._keywords = headers.Keywords(self._hdus[0].header, image)
         self.shape: tuple[int, int] = headers.shape(image)
         self.xy0: tuple[int, int] = headers.origin(image)
         self.unit: str = headers.Keywords(image, self._hdus[0].header).text("BUNIT")
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file and let go of what was read."""
+    def _close_file(self) -> None:
         self._hdus.close()
-        for name in ("image", "variance", "mask"):
-            self.__dict__.pop(name, None)
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return self._path
-
-    @cached_property
-    def image(self) -> NDArray[np.float32]:
-        """The image, read-only."""
-        return self._pixels("IMAGE", np.float32)
-
-    @cached_property
-    def variance(self) -> NDArray[np.float32]:
-        """The variance, read-only."""
-        return self._pixels("VARIANCE", np.float32)
-
-    @cached_property
-    def mask(self) -> NDArray[np.int32]:
-        """The mask, read-only."""
-        return self._pixels("MASK", np.int32)
 
     @cached_property
     def mask_planes(self) -> Mapping[str, int]:
@@ -106,11 +78,11 @@ class AfwExposure:
             planes = headers.mask_planes(self._plane("MASK").header)
         except ValueError as fault:
             raise BrokenFileError(
-                f"the dictionary of mask planes of {self._path} is damaged: {fault}; {_AGAIN}"
+                f"the dictionary of mask planes of {self.path} is damaged: {fault}; {_AGAIN}"
             ) from None
         if not planes:
             raise NotMeasuredError(
-                f"the mask of {self._path} has no dictionary of its planes (keywords MP_…), so that bad pixels "
+                f"the mask of {self.path} has no dictionary of its planes (keywords MP_…), so that bad pixels "
                 "cannot be told from good ones; write the exposure again with it"
             )
         return planes
@@ -136,7 +108,7 @@ class AfwExposure:
             return headers.world_coordinates(self._planes["IMAGE"].header)
         except Exception as fault:  # noqa: BLE001 - wcslib raises of many kinds on a damaged header
             raise BrokenFileError(
-                f"the WCS in the header of {self._path} cannot be read ({first_line(fault)}); {_AGAIN}"
+                f"the WCS in the header of {self.path} cannot be read ({first_line(fault)}); {_AGAIN}"
             ) from None
 
     @cached_property
@@ -180,7 +152,7 @@ class AfwExposure:
 
     @cached_property
     def _archive(self) -> Archive | None:
-        return Archive.of(self._hdus, self._path)
+        return Archive.of(self._hdus, self.path)
 
     def _component(self, name: str) -> tuple[Archive, int] | None:
         """Return where a component is stored, or None when there is none."""
@@ -195,39 +167,39 @@ class AfwExposure:
         for number, hdu in enumerate(first, 1):
             keywords = headers.Keywords(hdu.header)
             name = keywords.text("EXTTYPE") or keywords.text("EXTNAME")
-            require_whole(hdu, self._path, name or f"HDU {number}")
+            require_whole(hdu, self.path, name or f"HDU {number}")
             if name in _PLANES and headers.shape(hdu.header) != (0, 0):
                 planes[name] = hdu
         archive = headers.Keywords(first[0].header).integer("AR_HDU") or 0
         if len(first) < min(archive, 1 + len(_PLANES)):
             raise BrokenFileError(
-                f"{self._path} is cut off: it has {len(first)} HDUs, and its archive should be HDU {archive}; {_AGAIN}"
+                f"{self.path} is cut off: it has {len(first)} HDUs, and its archive should be HDU {archive}; {_AGAIN}"
             )
         if "IMAGE" not in planes:
-            raise BrokenFileError(f"{self._path} is no exposure: {_content(first)}")
+            raise BrokenFileError(f"{self.path} is no exposure: {_content(first)}")
         return planes
 
     def _check_version(self) -> None:
         version = headers.Keywords(self._hdus[0].header).integer("EXPINFO_V") or 0
         if version > _NEWEST:
             raise BrokenFileError(
-                f"{self._path} was written by a newer version of afw (EXPINFO_V {version}, known up to {_NEWEST}); "
+                f"{self.path} was written by a newer version of afw (EXPINFO_V {version}, known up to {_NEWEST}); "
                 "install a newer rerun-harness"
             )
 
     def _plane(self, name: str) -> Any:
         if name not in self._planes:
             raise NotMeasuredError(
-                f"{self._path} has no {name} plane (there are: {', '.join(self._planes)}); write the exposure again "
+                f"{self.path} has no {name} plane (there are: {', '.join(self._planes)}); write the exposure again "
                 "with it"
             )
         return self._planes[name]
 
-    def _pixels(self, name: str, dtype: type[Any]) -> NDArray[Any]:
-        hdu = self._plane(name)
+    def _pixels(self, name: Literal["image", "variance", "mask"], dtype: type[Any]) -> NDArray[Any]:
+        hdu = self._plane(name.upper())
         if (found := headers.shape(hdu.header)) != self.shape:
             raise BrokenFileError(
-                f"the {name} of {self._path} has {found[0]}×{found[1]} pixels, and its IMAGE "
+                f"the {name.upper()} of {self.path} has {found[0]}×{found[1]} pixels, and its IMAGE "
                 f"{self.shape[0]}×{self.shape[1]}; {_AGAIN}"
             )
         try:
@@ -238,7 +210,7 @@ class AfwExposure:
                     pixels = pixels.astype(dtype)
         except Exception as fault:  # noqa: BLE001 - astropy and its decoders raise of every kind on damaged pixels
             raise BrokenFileError(
-                f"the {name} of {self._path} cannot be read ({type(fault).__name__}: {first_line(fault)}); {_AGAIN}"
+                f"the {name.upper()} of {self.path} cannot be read ({type(fault).__name__}: {first_line(fault)}); {_AGAIN}"
             ) from None
         pixels.flags.writeable = False
         return pixels
@@ -250,10 +222,10 @@ class AfwExposure:
         from harness.rerun.exposures import quantised  # compiled: not for whoever wants headers
 
         decode = next((each.decode for each in (tiles, quantised) if each.can_decode(hdu.header)), None)
-        if decode is not None and self._path.suffix != ".gz":
-            stored = np.fromfile(self._path, np.uint8, hdu.size, offset=hdu.fileinfo()["datLoc"])
+        if decode is not None and self.path.suffix != ".gz":
+            stored = np.fromfile(self.path, np.uint8, hdu.size, offset=hdu.fileinfo()["datLoc"])
             return np.asarray(decode(hdu.header, stored))
-        with fits.open(self._path) as hdus:
+        with fits.open(self.path) as hdus:
             return np.asarray(hdus[self._hdus.index(hdu)].data)
 
 

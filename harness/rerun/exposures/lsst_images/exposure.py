@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Self, final
+from typing import TYPE_CHECKING, Any, Final, Literal, final
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from harness.errors import BrokenFileError, NotMeasuredError
 from harness.rerun.exposures import headers
 from harness.rerun.exposures.lsst_images.fields import mean_in_njy
 from harness.rerun.exposures.lsst_images.tree import Tree, schema_name
+from harness.rerun.exposures.planes import OpenExposure
 from harness.rerun.exposures.protocol import CoaddInput, VisitInfo
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class TemplateCoadd:
 
 
 @final
-class LsstImagesExposure:
+class LsstImagesExposure(OpenExposure):
     """An exposure in a file of ``lsst.images``, FITS or JSON; implements `protocol.Exposure`.
 
     Opening reads the tree alone, and each plane is read when it is first asked for.
@@ -74,8 +75,8 @@ class LsstImagesExposure:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = Path(path)
-        self._tree = Tree(self._path)
+        super().__init__(Path(path))
+        self._tree = Tree(self.path)
         try:
             self._kind = self._find_kind()
             image = self._node("image")
@@ -89,37 +90,8 @@ class LsstImagesExposure:
             self.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file and let go of what was read."""
+    def _close_file(self) -> None:
         self._tree.close()
-        for name in ("image", "variance", "mask", "psf"):
-            self.__dict__.pop(name, None)
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return self._path
-
-    @cached_property
-    def image(self) -> NDArray[np.float32]:
-        """The image, read-only."""
-        return self._pixels("image", np.float32)
-
-    @cached_property
-    def variance(self) -> NDArray[np.float32]:
-        """The variance, read-only."""
-        return self._pixels("variance", np.float32)
-
-    @cached_property
-    def mask(self) -> NDArray[np.int32]:
-        """The mask, read-only."""
-        return self._pixels("mask", np.int32)
 
     @cached_property
     def mask_planes(self) -> Mapping[str, int]:
@@ -130,7 +102,7 @@ class LsstImagesExposure:
             names = [str(plane["name"]) for plane in node["planes"] if plane is not None]
         if not names:
             raise NotMeasuredError(
-                f"the mask of {self._path} has no list of its planes, so that nobody can tell bad pixels from good "
+                f"the mask of {self.path} has no list of its planes, so that nobody can tell bad pixels from good "
                 "ones; write the exposure again with it"
             )
         if len(names) > _BITS:
@@ -208,7 +180,7 @@ class LsstImagesExposure:
         provenance = self._tree.node("provenance")
         if provenance is None:
             raise NotMeasuredError(
-                f"the coadd {self._path} does not say what went into it; write it again with its provenance"
+                f"the coadd {self.path} does not say what went into it; write it again with its provenance"
             )
         with self._tree.reading("provenance"):
             columns = self._tree.columns(provenance["contributions"])
@@ -256,7 +228,7 @@ class LsstImagesExposure:
         kind = schema_name(self._tree.root)
         if kind not in _KINDS:
             raise BrokenFileError(
-                f"{self._path} is no exposure, but a {kind} of lsst.images; name the exposure it belongs to, or leave "
+                f"{self.path} is no exposure, but a {kind} of lsst.images; name the exposure it belongs to, or leave "
                 "it out"
             )
         return kind
@@ -264,7 +236,7 @@ class LsstImagesExposure:
     def _node(self, name: str) -> Mapping[str, Any]:
         node = self._tree.node(name)
         if node is None:
-            raise NotMeasuredError(f"{self._path} has no {name}; write the exposure again with it")
+            raise NotMeasuredError(f"{self.path} has no {name}; write the exposure again with it")
         return node
 
     def _plane(self, name: str) -> Mapping[str, Any]:
@@ -279,16 +251,16 @@ class LsstImagesExposure:
 
     def _too_many_planes(self) -> NotMeasuredError:
         return NotMeasuredError(
-            f"the mask of {self._path} has more than {_BITS} planes, which is what one array holds and the harness "
+            f"the mask of {self.path} has more than {_BITS} planes, which is what one array holds and the harness "
             "reads; write the exposure again with fewer"
         )
 
-    def _pixels(self, name: str, dtype: type[Any]) -> NDArray[Any]:
+    def _pixels(self, name: Literal["image", "variance", "mask"], dtype: type[Any]) -> NDArray[Any]:
         with self._tree.reading(name):
             pixels = np.asarray(self._tree.array(self._plane(name)), dtype)
         if pixels.shape != self.shape:
             raise BrokenFileError(
-                f"the {name} of {self._path} has {pixels.shape} pixels, its image {self.shape}; {_AGAIN}"
+                f"the {name} of {self.path} has {pixels.shape} pixels, its image {self.shape}; {_AGAIN}"
             )
         pixels.flags.writeable = False
         return pixels
