@@ -210,7 +210,8 @@ class AfwExposure(OpenExposure):
                     pixels = pixels.astype(dtype)
         except Exception as fault:  # noqa: BLE001 - astropy and its decoders raise of every kind on damaged pixels
             raise BrokenFileError(
-                f"the {name.upper()} of {self.path} cannot be read ({type(fault).__name__}: {first_line(fault)}); {_AGAIN}"
+                f"the {name.upper()} of {self.path} cannot be read "
+                f"({type(fault).__name__}: {first_line(fault)}); {_AGAIN}"
             ) from None
         pixels.flags.writeable = False
         return pixels
