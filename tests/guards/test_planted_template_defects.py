@@ -32,6 +32,7 @@ N_SOURCES = 20
 ACCEPTED = {
     "": ("template.num[DMSUW]*",),
     "--low 16 --high 16": ("science.numImages",),
+    "--low 0 --high 0": ("template.numOwnInputs.*",),
     "--low -9 --high 0": ("template.psfGoodMinusDeep",),
     "--low 0.8 --high 1.1": ("difference.psfCorrelation.*",),
     "--low 0 --high 0.02": ("difference.largestNonadditivity.*",),
@@ -346,6 +347,18 @@ def test_visits_of_one_template_are_one(planted):
     assert rows["science.psfFwhm"]["n_units"] == len(VISITS)
     expected = np.mean([fwhms_of(visit)[1] - fwhms_of(visit)[2] for visit in VISITS[2:]])
     assert rows["template.psfGoodMinusDeep"]["value"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("side", "number"), [("good", 1), ("deep", 2)])
+def test_visit_went_into_its_own_template(planted, side, number):
+    """Its noise is that of the template as well, so that variances do not add up: it is named."""
+    good, deep = inputs_of(7)
+    inputs = (*(good, deep)[number - 1], 7)
+    planted.write(f"{side}_template", 7, exposure(fwhms_of(7)[number], inputs=inputs))
+    told = failed(planted())[f"template.numOwnInputs.{side}"]
+    assert told.startswith(
+        f"template.numOwnInputs.{side} = 1 (allowed 0 to 0); visit 7 detector 0: it is one of the {len(inputs)} visits"
+    )
 
 
 def test_another_kind_of_size(planted):

@@ -129,6 +129,8 @@ def _depth(median: Mapping[str, Any]) -> Iterator[Metric]:
         doc = f"Visits that went into the template, mean over data IDs{_SIDE_WORDS[side]}."
         name = of_side("template.numVisits", side)
         yield Metric(name, "ct", doc, group, "ratio", census=True, per="coadd")
+        doc = f"Visit-detectors whose visit is one of those: their noise is that of the template{_SIDE_WORDS[side]}."
+        yield Metric(of_side("template.numOwnInputs", side), "ct", doc, group, census=True)
     coverage = "Fraction of the template's pixels that have data"
     yield from _by_side("template.coverage", "", coverage, group, _NOTHING, per="coadd")
     depth = {"sigma": 5, "area": "noise-equivalent", **median}

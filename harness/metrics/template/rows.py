@@ -114,6 +114,14 @@ def _add_depths(rows: Collector, images: Sequence[VisitImage], sides: Sequence[s
             rows.mean(of_side("template.numVisits", side), image, known.n_inputs(of))
             rows.mean(of_side("template.coverage", side), image, known.coverage(of))
             rows.mean(of_side("difference.limitingMagnitude", side), image, known.limiting_magnitude(of, "difference"))
+    for side in sides:
+        rows.counts(of_side("template.numOwnInputs", side), [_own_input(image, side) for image in images])
+
+
+def _own_input(image: VisitImage, side: str) -> tuple[VisitImage, Number, str]:
+    of = image.by_side[side]
+    found = formed(lambda _: image.visit in (of.input_visits or ()), known.n_inputs(of))
+    return image, found, f"it is one of the {len(of.input_visits or ())} visits of its template"
 
 
 def _add_contrasts(rows: Collector, images: Sequence[VisitImage], kind: PsfSizeKind) -> None:

@@ -336,3 +336,14 @@ def test_one_template_has_names_without_a_side() -> None:
 def test_nothing_to_measure_has_no_rows() -> None:
     """An empty list is an empty table."""
     assert template_rows([], "determinant").num_rows == 0
+
+
+def test_visits_that_went_into_their_own_template_are_counted() -> None:
+    """Of which side, too; where inputs are not on record, nobody knows."""
+    good, deep = visit_with_both(50)
+    found = measured([*visit_with_both(5), good, replace(deep, input_visits=(50, 51)), *visit_with_both(60)])
+    assert [found["template.numOwnInputs.good", visit]["numerator"] for visit in (5, 50, 60)] == [1, 0, 0]
+    assert [found["template.numOwnInputs.deep", visit]["numerator"] for visit in (5, 50, 60)] == [1, 1, 0]
+    assert found["template.numOwnInputs.deep", 50]["detail"].endswith("it is one of the 2 visits of its template")
+    unknown = measured([replace(good, input_visits=None), deep])
+    assert math.isnan(unknown["template.numOwnInputs.good", 50]["numerator"])
