@@ -175,9 +175,11 @@ def _build(repository: Path, packages: Sequence[str], progress: Callable[[str], 
     shutil.rmtree(partial, ignore_errors=True)  # left behind by a process that was killed
     try:
         tell = progress or (lambda _: None)
+        # Loaded once: a second copy of a package would share its submodules with the first.
+        loaders = {"survey": load_survey, "sensor": load_sensor, "images": load_images}
         Butler.makeRepo(str(partial))
         for name in packages:
-            _load(name).add(partial, tell)
+            loaders[name]().add(partial, tell)
         partial.rename(repository)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)

@@ -27,13 +27,15 @@ from harness.errors import UsageError
 BUILD = """
 import json, sys
 from pathlib import Path
-from harness.embedded import embedded_repository
+from harness.embedded import embedded_repository, load_sensor
+sensor = load_sensor()
 lines = []
 def progress(line):
     lines.append(line)
     print("progress", line, flush=True)
 root = embedded_repository(Path(sys.argv[1]), progress)
-print(json.dumps({"root": str(root), "lines": lines}), flush=True)
+loaded_once = sys.modules[sensor.__name__] is sensor
+print(json.dumps({"root": str(root), "lines": lines, "loaded_once": loaded_once}), flush=True)
 """
 
 FULL_DISK = """
@@ -64,6 +66,7 @@ class History:
     left_by_the_killed: list[str]
     exit_codes: list[int]
     roots: set[str]
+    loaded_once: list[bool]
     builders: int
 
 
@@ -88,6 +91,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
         left_by_the_killed=left,
         exit_codes=[process.returncode for process in both],
         roots={answer["root"] for answer in answers},
+        loaded_once=[answer["loaded_once"] for answer in answers],
         builders=sum(bool(answer["lines"]) for answer in answers),
     )
 
@@ -112,6 +116,11 @@ def test_two_processes_at_once_build_one_repository_after_a_kill(history: Histor
         assert len(butler.query_datasets("diaSource", collections=rerun, limit=None)) == 24 * 6
     for rerun in EMBEDDED_DATASETS["rtm007"]:
         assert len(butler.query_datasets("raw", collections=rerun, limit=None)) == 33
+
+
+def test_packages_are_loaded_once(history: History) -> None:
+    """Building does not load a package beside the one that is there: they would share its submodules."""
+    assert history.loaded_once == [True, True]
 
 
 def test_second_call_builds_nothing(history: History) -> None:
