@@ -39,7 +39,6 @@ __all__ = ["CROSSOVERS", "NOISE", "SOURCES", "SUBTRACTIONS", "TEMPLATE", "templa
 #: Names under which tables are kept beside the metric rows: what the summary is made of, and plots are drawn from.
 SUBTRACTIONS, SOURCES, NOISE, CROSSOVERS = "subtractions", "sidedSources", "noise", "crossovers"
 
-_DATA_ID = ("visit", "detector")
 _OF_A_SIDE = ("template", "difference")
 
 
