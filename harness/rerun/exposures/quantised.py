@@ -13,6 +13,7 @@ import numpy as np
 
 from harness.rerun._rice_kernel import decode_tiles
 from harness.rerun.exposures._quantised_kernel import dequantise
+from harness.rerun.exposures.tiles import are_rows, table_and_heap
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
@@ -36,14 +37,11 @@ def can_decode(header: Header) -> bool:
         header.get("ZCMPTYPE", "").strip() in {"RICE_1", "RICE_ONE"}
         and header.get("ZBITPIX") == -32
         and header.get("ZQUANTIZ", "").strip() in {"SUBTRACTIVE_DITHER_1", "SUBTRACTIVE_DITHER_2"}
-        and header.get("ZTILE1", header["ZNAXIS1"]) == header["ZNAXIS1"]
-        and header.get("ZTILE2", 1) == 1
+        and are_rows(header)
         and header.get("ZBLANK", _BLANK) == _BLANK
         and all(header[f"ZVAL{at}"] == _SETTINGS.get(name) for at, name in enumerate(names, 1) if name is not None)
         and {"COMPRESSED_DATA", "ZSCALE", "ZZERO"} <= set(_cells(header)) <= _COLUMNS
         and set(_cells(header).values()) <= set(_CELLS)
-        and header.get("BSCALE", 1) == 1
-        and header.get("BZERO", 0) == 0
     )
 
 
@@ -68,10 +66,8 @@ def decode(header: Header, stored: NDArray[np.uint8]) -> NDArray[np.float32]:
     it is in gzip.
     """
     rows, columns = header["ZNAXIS2"], header["ZNAXIS1"]
-    if header["NAXIS2"] != rows:
-        raise ValueError(f"it has {header['NAXIS2']} tiles for {rows} rows")
-    table = stored[: rows * header["NAXIS1"]].view(_row_type(header))
-    heap = stored[header.get("THEAP", rows * header["NAXIS1"]) :]
+    cells, heap = table_and_heap(header, stored)
+    table = cells.view(_row_type(header))
     sizes, starts = _places(table["COMPRESSED_DATA"], len(heap))
     pixels = np.empty((rows, columns), np.float32)
     coded = np.flatnonzero(sizes)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from astropy.io.fits import Header
     from numpy.typing import NDArray
 
-__all__ = ["can_decode", "decode"]
+__all__ = ["are_rows", "can_decode", "decode", "table_and_heap"]
 
 _TYPES = {8: "u1", 16: "<i2", 32: "<i4", -32: "<f4", -64: "<f8"}
 _GZIP = 31  # zlib's word for a window of any size, in gzip's format
@@ -25,14 +25,35 @@ def can_decode(header: Header) -> bool:
     return bool(
         header.get("ZCMPTYPE", "").strip() == "GZIP_2"
         and header.get("ZBITPIX") in _TYPES
-        and header.get("ZTILE1", header["ZNAXIS1"]) == header["ZNAXIS1"]
-        and header.get("ZTILE2", 1) == 1
+        and are_rows(header)
         and header["TFIELDS"] == 1
         and header["TTYPE1"].strip() == "COMPRESSED_DATA"
         and header["TFORM1"].strip()[:2] in {"1P", "1Q"}
+    )
+
+
+def are_rows(header: Header) -> bool:
+    """Whether each tile is a row of pixels, to which no BSCALE or BZERO applies."""
+    return bool(
+        header.get("ZTILE1", header["ZNAXIS1"]) == header["ZNAXIS1"]
+        and header.get("ZTILE2", 1) == 1
         and header.get("BSCALE", 1) == 1
         and header.get("BZERO", 0) == 0
     )
+
+
+def table_and_heap(header: Header, stored: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the bytes of a table of tiles, and those of its heap.
+
+    Raises
+    ------
+    ValueError
+        When it has not one tile for each row of pixels.
+    """
+    if header["NAXIS2"] != header["ZNAXIS2"]:
+        raise ValueError(f"it has {header['NAXIS2']} tiles for {header['ZNAXIS2']} rows")
+    n_bytes = header["NAXIS1"] * header["NAXIS2"]
+    return stored[:n_bytes], stored[header.get("THEAP", n_bytes) :]
 
 
 def decode(header: Header, stored: NDArray[np.uint8]) -> NDArray[Any]:
@@ -56,14 +77,11 @@ def decode(header: Header, stored: NDArray[np.uint8]) -> NDArray[Any]:
     standard 4.0, section 10: ``GZIP_2`` holds the most significant bytes of all pixels of a tile first.
     """
     rows, columns = header["ZNAXIS2"], header["ZNAXIS1"]
-    if header["NAXIS2"] != rows:
-        raise ValueError(f"it has {header['NAXIS2']} tiles for {rows} rows")
-    width, kind = (8, ">i4") if header["TFORM1"].strip()[1] == "P" else (16, ">i8")
-    places = stored[: rows * width].view(kind).reshape(rows, 2).tolist()
-    heap = stored[header.get("THEAP", rows * width) :].data
+    table, heap = table_and_heap(header, stored)
+    places = table.view(">i4" if header["TFORM1"].strip()[1] == "P" else ">i8").reshape(rows, 2).tolist()
     pixel = np.dtype(_TYPES[header["ZBITPIX"]])
     pixels = np.empty((rows, columns, pixel.itemsize), np.uint8)
     for row, (size, start) in zip(pixels, places, strict=True):
-        tile = zlib.decompress(heap[start : start + size], _GZIP, columns * pixel.itemsize)
+        tile = zlib.decompress(heap[start : start + size].data, _GZIP, columns * pixel.itemsize)
         row[:] = np.frombuffer(tile, np.uint8).reshape(pixel.itemsize, columns)[::-1].T  # least significant first
     return pixels.view(pixel)[..., 0]
