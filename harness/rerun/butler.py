@@ -15,7 +15,7 @@ from harness.model import Provenance, digest_of
 from harness.rerun.aliases import ALIAS_VERSION
 from harness.rerun.butler_flats import ButlerFlats
 from harness.rerun.exposures.butler import ButlerExposures
-from harness.rerun.exposures.dataset_types import EXPOSURE_TYPES, SIDED_SOURCE_TYPES
+from harness.rerun.exposures.dataset_types import EXPOSURE_TYPES, SIDE_PREFIXES, SIDED_SOURCE_TYPES
 from harness.rerun.missing import what_is_there
 from harness.rerun.protocol import Partition, RerunRef
 from harness.rerun.regions import as_regions, corners_array, polygon_area, regions_from_table
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["ButlerRerun", "list_butler_reruns"]
 
 _KEYS = ("visit", "detector")
-_SIDED = ("goodSeeingDiff_", "deepDiff_")
+_SIDED = tuple(SIDE_PREFIXES.values())
 
 
 @final
@@ -130,8 +130,11 @@ class ButlerRerun:
     @cached_property
     def sided_sources(self) -> Mapping[str, StoredTable]:
         """The DIA sources that were found with each of two templates, by side."""
-        refs = {side: self._query(kind) for side, kind in self._sided.items() if kind}
-        return {side: self._stored(f"diaSource.{side}", found, "") for side, found in refs.items() if found}
+        return {side: self._stored(f"diaSource.{side}", refs, "") for side, refs in self._sided_refs.items()}
+
+    @cached_property
+    def _sided_refs(self) -> dict[str, list[DatasetRef]]:
+        return {side: refs for side, kind in self._sided.items() if (refs := self._query(kind))}
 
     @cached_property
     def psf_sizes(self) -> pa.Table | None:
@@ -198,10 +201,8 @@ class ButlerRerun:
     def _used(self) -> list[DatasetRef]:
         """Return all datasets that are read."""
         refs = [ref for refs in self._refs.values() for ref in refs] + self._eotest_refs
-        refs += [
-            ref for kind in self._sided.values() if kind and self.exposures is not None for ref in self._query(kind)
-        ]
         if self.exposures is not None:
+            refs += [ref for found in self._sided_refs.values() for ref in found]
             refs += self.exposures.refs.values()
         if self.flats is not None:
             refs += [*self.flats.refs, *self.flats.bias_refs.values()]

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
     from harness.rerun.exposures.protocol import ExposureKind
 
-__all__ = ["EXPOSURE_TYPES", "SIDED_SOURCE_TYPES", "ExposureType"]
+__all__ = ["EXPOSURE_TYPES", "SIDED_SOURCE_TYPES", "SIDE_PREFIXES", "ExposureType"]
+
+SIDE_PREFIXES: Mapping[str, str] = MappingProxyType({"good": "goodSeeingDiff_", "deep": "deepDiff_"})
+"""What the names of dataset types begin with that belong to one of two templates, by side."""
 
 
 @final
@@ -28,8 +31,7 @@ def _types(*names: str) -> tuple[ExposureType, ...]:
 
 
 def _of_sides(suffix: str, *unsided: str) -> tuple[ExposureType, ...]:
-    good, deep = ExposureType(f"goodSeeingDiff_{suffix}", "good"), ExposureType(f"deepDiff_{suffix}", "deep")
-    return (good, deep, *_types(*unsided))
+    return (*(ExposureType(prefix + suffix, side) for side, prefix in SIDE_PREFIXES.items()), *_types(*unsided))
 
 
 EXPOSURE_TYPES: Mapping[ExposureKind, Sequence[ExposureType]] = MappingProxyType(
@@ -47,8 +49,8 @@ EXPOSURE_TYPES: Mapping[ExposureKind, Sequence[ExposureType]] = MappingProxyType
 
 SIDED_SOURCE_TYPES: Mapping[str, Sequence[str]] = MappingProxyType(
     {
-        side: tuple(f"{prefix}_{suffix}" for suffix in ("assocDiaSrc", "diaSrcTable", "diaSrc"))
-        for side, prefix in (("good", "goodSeeingDiff"), ("deep", "deepDiff"))
+        side: tuple(prefix + suffix for suffix in ("assocDiaSrc", "diaSrcTable", "diaSrc"))
+        for side, prefix in SIDE_PREFIXES.items()
     }
 )
 """Dataset types of the DIA sources that were found with each of two templates; the first one that is there counts."""
