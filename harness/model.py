@@ -93,6 +93,9 @@ class Metric:
         visits that are compared with one coadd share its noise.
     offset
         Name of the metric that holds its predicted fractional offset from the true value, where physics gives one.
+    paired
+        Whether the numerator of each unit is gained less lost items, and the uncertainty of its row
+        sqrt(gained + lost)/denominator: two sides have seen the same items, one by one.
     """
 
     name: str
@@ -104,6 +107,7 @@ class Metric:
     census: bool = False
     per: Literal["visit", "amplifier", "coadd"] = "visit"
     offset: str = ""
+    paired: bool = False
 
     @property
     def definition_digest(self) -> str:
