@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.metrics.flag_sets import FLAG_SETS
 from harness.metrics.flavor.frames import MIN_SNR
@@ -81,22 +81,25 @@ def flavor_catalogue(settings: Settings) -> Mapping[str, Metric]:
 
 
 def _at_stages(
-    name: str, unit: str, doc: str, group: str, reduce: Any, definition: Mapping[str, Any], **more: Any
+    name: str, unit: str, doc: str, group: str, /, *, paired: bool = False, **definition: Any
 ) -> Iterator[Metric]:
+    """Define a count (unit ct) or a ratio of all sources, and of those that each list of flags leaves."""
+    reduce: Literal["sum", "ratio"] = "sum" if unit == "ct" else "ratio"
     for stage in STAGES:
-        flags, words = ({}, "") if not stage else (FLAG_SETS[stage].definition, f", of sources that {stage} leaves")
-        yield Metric(of_stage(name, stage), unit, f"{doc}{words}.", group, reduce, {**definition, **flags}, **more)
+        words = f", of sources that {stage} leaves" if stage else ""
+        own = {**definition, **FLAG_SETS[stage].definition} if stage else definition
+        yield Metric(of_stage(name, stage), unit, f"{doc}{words}.", group, reduce, own, paired=paired)
 
 
 def _counts(match: Mapping[str, Any]) -> Iterator[Metric]:
     group = "injected_count"
     yield Metric("injected.numInjections", "ct", "Injections on the detectors, found or not.", group)
-    yield from _at_stages("injected.numMatched", "ct", "Injections that were found", group, "sum", match)
+    yield from _at_stages("injected.numMatched", "ct", "Injections that were found", group, **match)
 
 
 def _efficiencies(match: Mapping[str, Any], edge: float) -> Iterator[Metric]:
     group = "injected_efficiency"
-    yield from _at_stages("injected.efficiency", "", "Share of the injections that were found", group, "ratio", match)
+    yield from _at_stages("injected.efficiency", "", "Share of the injections that were found", group, **match)
     for stage in STAGES[1:]:
         doc = f"Share of the injections that were found whose source {stage} leaves."
         definition = {**match, **FLAG_SETS[stage].definition}
@@ -114,12 +117,12 @@ def _efficiencies(match: Mapping[str, Any], edge: float) -> Iterator[Metric]:
     yield Metric("injected.efficiencyNearStars", "", doc, group, "ratio", {**match, **star})
     curve = {**match, "curve": "ceiling / (1 + exp(-slope (x - x50)))", "at": "half of the ceiling"}
     doc = "Signal-to-noise at which half as many injections are found as of bright ones"
-    yield from _at_stages("injected.snr50", "", doc, group, "ratio", {**curve, "x": "snr"})
+    yield from _at_stages("injected.snr50", "", doc, group, **curve, x="snr")
     doc = "Share of bright injections that are found, by the fitted curve"
-    yield from _at_stages("injected.snrCeiling", "", doc, group, "ratio", {**curve, "x": "snr"})
+    yield from _at_stages("injected.snrCeiling", "", doc, group, **curve, x="snr")
     for band in BANDS:
         doc = f"Magnitude in {band} at which half as many injections are found as of bright ones"
-        yield from _at_stages(f"injected.mag50.{band}", "mag", doc, group, "ratio", {**curve, "x": "mag"})
+        yield from _at_stages(f"injected.mag50.{band}", "mag", doc, group, **curve, x="mag")
 
 
 def _photometry(match: Mapping[str, Any]) -> Iterator[Metric]:
@@ -127,21 +130,19 @@ def _photometry(match: Mapping[str, Any]) -> Iterator[Metric]:
     bright = {**match, "min_snr": MIN_SNR}
     of = f"of injections of signal-to-noise {MIN_SNR:g} or more"
     pull = "(measured less true flux over its error)"
-    yield from _at_stages("injected.fluxPullMean", "", f"Mean pull {pull} {of}", group, "ratio", bright)
+    yield from _at_stages("injected.fluxPullMean", "", f"Mean pull {pull} {of}", group, **bright)
     width = {**bright, "width": "sqrt(pi/2) mean(|pull|), 1 for a unit normal"}
-    yield from _at_stages("injected.fluxPullWidth", "", f"Width of the pulls {pull} {of}", group, "ratio", width)
+    yield from _at_stages("injected.fluxPullWidth", "", f"Width of the pulls {pull} {of}", group, **width)
     tails = {**bright, "beyond": 3}
-    yield from _at_stages("injected.fracFluxPullTails", "", f"Share of pulls beyond 3 {of}", group, "ratio", tails)
-    yield from _at_stages(
-        "injected.magOffset", "mag", f"Mean of measured less true magnitude {of}", group, "ratio", bright
-    )
+    yield from _at_stages("injected.fracFluxPullTails", "", f"Share of pulls beyond 3 {of}", group, **tails)
+    yield from _at_stages("injected.magOffset", "mag", f"Mean of measured less true magnitude {of}", group, **bright)
     width = {**bright, "width": "sqrt(pi/2) mean(|measured less true|)"}
     yield from _at_stages(
-        "injected.magScatter", "mag", f"Scatter of measured about true magnitude {of}", group, "ratio", width
+        "injected.magScatter", "mag", f"Scatter of measured about true magnitude {of}", group, **width
     )
     outliers = {**match, "beyond_mag": 0.1, "min_snr": 0.5}
     doc = "Injections that were found more than 0.1 mag off, of signal-to-noise above 0.5 (DMTN-256)"
-    yield from _at_stages("injected.numMagOutliers", "ct", doc, group, "sum", outliers)
+    yield from _at_stages("injected.numMagOutliers", "ct", doc, group, **outliers)
 
 
 def _astrometry(match: Mapping[str, Any]) -> Iterator[Metric]:
@@ -153,63 +154,61 @@ def _astrometry(match: Mapping[str, Any]) -> Iterator[Metric]:
         ("offsetDec", "Mean of measured less true declination"),
         ("separation", "Mean distance of measured and true position"),
     ):
-        yield from _at_stages(f"injected.{name}", "mas", f"{doc} {of}", group, "ratio", bright)
+        yield from _at_stages(f"injected.{name}", "mas", f"{doc} {of}", group, **bright)
 
 
 def _objects(match: Mapping[str, Any]) -> Iterator[Metric]:
     group = "injected_object"
     doc = "DIA sources per DIA object of injections that were found"
-    yield from _at_stages("injected.sourcesPerObject", "", doc, group, "ratio", match)
+    yield from _at_stages("injected.sourcesPerObject", "", doc, group, **match)
     doc = "DIA objects that the sources of one injection belong to, mean over injections that were found"
-    yield from _at_stages("injected.objectsPerInjection", "", doc, group, "ratio", match)
+    yield from _at_stages("injected.objectsPerInjection", "", doc, group, **match)
     doc = "Distance of an injection's sources from the mean position of their object, per coordinate, mean over sources"
     scatter = {**match, "scatter": "sqrt(2/pi) mean(distance) sqrt(n/(n - 1)), objects of n > 1 sources"}
-    yield from _at_stages("injected.objectScatter", "mas", doc, group, "ratio", scatter)
+    yield from _at_stages("injected.objectScatter", "mas", doc, group, **scatter)
 
 
 def _purity(match: Mapping[str, Any]) -> Iterator[Metric]:
     group = "flavor_purity"
     doc = "DIA sources less injections that were found, everything real included (DMTN-256)"
-    yield from _at_stages("injected.contamination", "ct", doc, group, "sum", match)
+    yield from _at_stages("injected.contamination", "ct", doc, group, **match)
     known = {**match, "taken_out": ["known", "solarSystem"], "beyond_arcsec": NEAR_INJECTION}
     doc = (
         "DIA sources that are neither injected nor near an injection, nor known variables, transients or "
         "solar-system objects"
     )
-    yield from _at_stages("flavor.numFalsePositives", "ct", doc, group, "sum", known)
-    yield from _at_stages("flavor.falsePositiveDensity", "1 / deg2", f"{doc}, per area", group, "ratio", known)
+    yield from _at_stages("flavor.numFalsePositives", "ct", doc, group, **known)
+    yield from _at_stages("flavor.falsePositiveDensity", "1 / deg2", f"{doc}, per area", group, **known)
     doc = "Share of the DIA sources that are injected or known"
-    yield from _at_stages(
-        "flavor.purity", "", doc, group, "ratio", {**match, "true": ["injected", "known", "solarSystem"]}
-    )
+    yield from _at_stages("flavor.purity", "", doc, group, **match, true=["injected", "known", "solarSystem"])
 
 
 def _placement(match: Mapping[str, Any], edge: float) -> Iterator[Metric]:
     group = "flavor_placement"
     of = "DIA sources that are neither injected nor known"
     doc = f"{of} within {edge:g} pixels of the detector's edge, over the number expected if they were anywhere"
-    yield from _at_stages("flavor.edgeExcess", "", doc, group, "ratio", {**match, "edge_pixels": edge})
+    yield from _at_stages("flavor.edgeExcess", "", doc, group, **match, edge_pixels=edge)
     star = {**match, "arcsec": NEAR_STAR, "mag": STAR_MAGNITUDE}
     doc = f"{of} within {NEAR_STAR:g} arcsec of a bright star, over the number expected if they were anywhere"
-    yield from _at_stages("flavor.starExcess", "", doc, group, "ratio", star)
+    yield from _at_stages("flavor.starExcess", "", doc, group, **star)
     for name, along, across in (("rowAlignment", "rows", "columns"), ("columnAlignment", "columns", "rows")):
         doc = (
             f"Pairs of {of} on the same {along}, over the number expected by chance; away from the edge, and far apart "
             f"in {across}"
         )
         definition = {**match, "within_pixels": ALIGNED, "apart_pixels": APART, "edge_pixels": edge}
-        yield from _at_stages(f"flavor.{name}", "", doc, group, "ratio", definition)
+        yield from _at_stages(f"flavor.{name}", "", doc, group, **definition)
 
 
 def _sources() -> Iterator[Metric]:
     group = "flavor_source"
-    yield from _at_stages("flavor.fracNegative", "", "Share of the DIA sources with negative flux", group, "ratio", {})
+    yield from _at_stages("flavor.fracNegative", "", "Share of the DIA sources with negative flux", group)
     for name, unit, doc in (
         ("medianSnr", "", "Median signal-to-noise of the DIA sources, without sign"),
         ("medianFlux", "nJy", "Median flux of the DIA sources, without sign"),
         ("medianFluxErr", "nJy", "Median flux error of the DIA sources"),
     ):
-        yield from _at_stages(f"flavor.{name}", unit, f"{doc}, mean over detectors", group, "ratio", {})
+        yield from _at_stages(f"flavor.{name}", unit, f"{doc}, mean over detectors", group)
 
 
 def _ladder() -> Iterator[Metric]:
@@ -241,9 +240,9 @@ def _changes(match: Mapping[str, Any]) -> Iterator[Metric]:
         ("numGained", "Injections that only the rerun found"),
         ("numLost", "Injections that only the reference found"),
     ):
-        yield from _at_stages(f"flavor.{name}", "ct", doc, group, "sum", both)
+        yield from _at_stages(f"flavor.{name}", "ct", doc, group, **both)
     doc = "Gained less lost injections, as a share of those that both reruns have (McNemar)"
-    yield from _at_stages("flavor.efficiencyChange", "", doc, group, "ratio", both, paired=True)
+    yield from _at_stages("flavor.efficiencyChange", "", doc, group, **both, paired=True)
     bright = {**both, "min_snr": MIN_SNR, "found": "by both"}
     for name, unit, doc in (
         ("pullChange", "", "Mean change of the pull of an injection"),
@@ -251,13 +250,11 @@ def _changes(match: Mapping[str, Any]) -> Iterator[Metric]:
         ("magChange", "mag", "Mean change of the measured magnitude of an injection"),
         ("separationChange", "mas", "Mean change of the distance of measured and true position of an injection"),
     ):
-        yield from _at_stages(f"flavor.{name}", unit, doc, group, "ratio", bright)
+        yield from _at_stages(f"flavor.{name}", unit, doc, group, **bright)
     curve = {**both, "curve": "ceiling / (1 + exp(-slope (x - x50)))", "at": "half of the ceiling"}
     doc = "Change of injected.snr50"
-    yield from _at_stages("flavor.snr50Change", "", doc, group, "ratio", {**curve, "x": "snr of the reference"})
+    yield from _at_stages("flavor.snr50Change", "", doc, group, **curve, x="snr of the reference")
     for band in BANDS:
-        yield from _at_stages(
-            f"flavor.mag50Change.{band}", "mag", f"Change of injected.mag50.{band}", group, "ratio", curve
-        )
+        yield from _at_stages(f"flavor.mag50Change.{band}", "mag", f"Change of injected.mag50.{band}", group, **curve)
     doc = "Settings of the configuration in which the two reruns differ."
     yield Metric("flavor.numConfigDifferences", "ct", doc, group, census=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.metrics.flavor.stages import STAGES, good_column
 
@@ -17,10 +17,16 @@ MIN_SNR = 10.0
 threshold); residuals are theirs alone."""
 
 
-def _goods() -> dict[str, type[pl.DataType]]:
+def _goods() -> dict[str, Any]:
     import polars as pl
 
     return {good_column(stage): pl.Boolean for stage in STAGES if stage}
+
+
+def _numbers(*names: str) -> dict[str, Any]:
+    import polars as pl
+
+    return dict.fromkeys(names, pl.Float64)
 
 
 @cache
@@ -50,12 +56,14 @@ def injections_schema() -> pl.Schema:
     What is not known is NaN.
 
     - ``injectionId``: the same in every visit, and in every flavor.
-    - ``ra``, ``dec`` (degrees), ``x``, ``y`` (pixel); ``margin``: distance from the nearest edge of the detector, pixel.
+    - ``ra``, ``dec`` (degrees), ``x``, ``y`` (pixel); ``margin``: distance from the nearest edge of the detector in
+      pixels.
     - ``flux``: nJy as expected in the difference, so that it is negative for an injection into the template
       (``inTemplate``); ``mag``: AB, of its amount.
     - ``snr``: amount of the flux over the error of a PSF flux at the place.
     - ``nearStar``: within reach of a bright star; null when no catalogue of stars says so.
-    - ``diaSourceId``: of the source that was matched, 0 when it was not found; ``diaObjectId``: of its object, 0 for none.
+    - ``diaSourceId``: of the source that was matched, 0 when it was not found; ``diaObjectId``: of its object, 0 for
+      none.
     - ``sourceFlux``, ``sourceFluxErr`` (nJy), ``separation`` (arcsec), ``offsetRa``, ``offsetDec`` (mas, measured less
       true, the first times cos(dec)), ``sourceRa``, ``sourceDec`` (degrees): NaN when it was not found.
     - ``good_S3`` ...: whether the list of flags leaves the source; False when it was not found, or when the list
@@ -69,18 +77,12 @@ def injections_schema() -> pl.Schema:
             "visit": pl.Int64,
             "detector": pl.Int32,
             "band": pl.String,
-            **dict.fromkeys(("ra", "dec", "x", "y", "margin", "flux", "mag", "snr"), pl.Float64),
+            **_numbers("ra", "dec", "x", "y", "margin", "flux", "mag", "snr"),
             "inTemplate": pl.Boolean,
             "nearStar": pl.Boolean,
             "diaSourceId": pl.Int64,
             "diaObjectId": pl.Int64,
-            **dict.fromkeys(
-                (
-                    *("sourceFlux", "sourceFluxErr", "sourceRa", "sourceDec"),
-                    *("separation", "offsetRa", "offsetDec"),
-                ),
-                pl.Float64,
-            ),
+            **_numbers("sourceFlux", "sourceFluxErr", "sourceRa", "sourceDec", "separation", "offsetRa", "offsetDec"),
             **_goods(),
         }
     )
@@ -109,7 +111,7 @@ def sources_schema() -> pl.Schema:
             "visit": pl.Int64,
             "detector": pl.Int32,
             "band": pl.String,
-            **dict.fromkeys(("ra", "dec", "x", "y", "margin", "flux", "fluxErr", "snr"), pl.Float64),
+            **_numbers("ra", "dec", "x", "y", "margin", "flux", "fluxErr", "snr"),
             "isNegative": pl.Boolean,
             "kind": pl.String,
             "nearInjection": pl.Boolean,
