@@ -37,8 +37,13 @@ class Stage:
         return of_stage(metric, self.name)
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the DIA sources that say which of them are left."""
+        return FLAG_SETS[self.name].columns if self.name else ()
+
+    @property
     def column(self) -> str:
-        """Name of the column that says which sources are left; empty where all are."""
+        """Name of the column of the frames that says it; empty where all are left."""
         return good_column(self.name)
 
 
