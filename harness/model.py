@@ -274,6 +274,9 @@ class Provenance:
         Package versions the rerun recorded; empty when it recorded none.
     schema
         Schema version of the tables; empty when unknown.
+    configs
+        Settings of the tasks, as source text (``'convolveTemplate'``) by task and field (``subtractImages: mode``);
+        empty when the rerun recorded none.  They are no inputs: the digest of those does not hold them.
     """
 
     rerun: str
@@ -281,6 +284,7 @@ class Provenance:
     inputs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     schema: str = ""
+    configs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def inputs_digest(self) -> str:
