@@ -20,6 +20,7 @@ __all__ = [
     "counting_error",
     "counting_interval",
     "difference_interval",
+    "exchange_interval",
     "poisson_interval",
 ]
 
@@ -54,12 +55,18 @@ def counting_interval(quantity: Quantity, confidence: float) -> Interval:
     """Return the interval that counting alone allows for a counted quantity, visits being of no account.
 
     Poisson for a sum; binomial for a share (no unit's numerator above its denominator); for another ratio of counts
-    the exact law of two Poisson means, whose numerator is binomial once the sum of both counts is given.
+    the exact law of two Poisson means, whose numerator is binomial once the sum of both counts is given.  For gained
+    and lost items, `exchange_interval`.
     """
     total = float(quantity.numerator.sum())
     if quantity.denominator is None:
         return poisson_interval(max(total, 0.0), confidence)
     divisor = float(quantity.denominator.sum())
+    if quantity.is_exchange and quantity.uncertainty is not None:
+        has_items = quantity.denominator > 0
+        n_moved = np.rint((quantity.uncertainty * quantity.denominator)[has_items] ** 2).sum()
+        net = exchange_interval((n_moved + total) / 2, (n_moved - total) / 2, confidence)
+        return Interval(net.low / divisor, net.high / divisor)
     if bool(np.all(quantity.numerator <= quantity.denominator)):
         trials = _independent_trials(quantity, divisor, confidence)
         return binomial_interval(total / divisor * trials, trials, confidence)
@@ -103,6 +110,19 @@ def difference_interval(first: float, of_first: Interval, second: float, of_seco
     below = math.hypot(first - of_first.low, of_second.high - second)
     above = math.hypot(of_first.high - first, second - of_second.low)
     return Interval(first - second - below, first - second + above)
+
+
+def exchange_interval(gained: float, lost: float, confidence: float) -> Interval:
+    """Return the interval of a net gain of items that two sides have both seen, one by one.
+
+    Gained and lost items are two Poisson counts.  For few of them alone, that would leave out zero more often than it
+    may; so the interval holds that of the exact law too, by which gained items are binomial once gained and lost ones
+    together are given (McNemar 1947): it leaves out zero only where the exact test does.
+    """
+    moved = gained + lost
+    net = difference_interval(gained, poisson_interval(gained, confidence), lost, poisson_interval(lost, confidence))
+    share = binomial_interval(gained, moved, confidence)
+    return Interval(min(net.low, moved * (2 * share.low - 1)), max(net.high, moved * (2 * share.high - 1)))
 
 
 def chance_of_equality(counts: NDArray[np.float64]) -> float:

@@ -111,10 +111,11 @@ def _level(quantity: Quantity, confidence: float) -> Estimate:
         divisor = 1.0 if quantity.denominator is None else float(quantity.denominator.sum())
         rare = event_interval(quantity.numerator / divisor, None, confidence, can_shrink=False)
         return Estimate(value, union(interval, rare), error, n_units, f"{quantity.metric.per}s resampled")
+    if counted is not None and (quantity.is_exchange or (quantity.is_whole and quantity.uncertainty is None)):
+        method = "injections, each seen by both" if quantity.is_exchange else "counting errors"
+        return Estimate(value, counted, error, n_units, method)
     if quantity.uncertainty is not None:
         return Estimate(value, normal_interval(value, error, confidence), error, n_units, "its stated uncertainty")
-    if quantity.is_whole and counted is not None:
-        return Estimate(value, counted, error, n_units, "counting errors")
     return Estimate(value, EVERYTHING, math.nan, n_units, "a single number, which has no scatter")
 
 

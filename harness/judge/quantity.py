@@ -156,11 +156,20 @@ class Quantity:
 
     @property
     def is_counted(self) -> bool:
-        """Whether the parts are counts: a sum with unit ``ct``, or a ratio of two whole numbers."""
+        """Whether the parts are counts: a sum with unit ``ct``, a ratio of two whole numbers, or an exchange."""
+        if self.metric.paired:
+            return self.is_exchange
         if self.denominator is None or self.metric.unit:
             return self.metric.unit == "ct"
         parts = np.concatenate([self.numerator, self.denominator])
         return bool(np.all((parts >= 0) & (parts == np.floor(parts))))
+
+    @property
+    def is_exchange(self) -> bool:
+        """Whether it is gained less lost items, with how many of both is known (`harness.model.Metric.paired`)."""
+        if not self.metric.paired or self.denominator is None or self.uncertainty is None:
+            return False
+        return bool(np.isfinite(self.uncertainty[self.denominator > 0]).all())
 
     @property
     def possible(self) -> Interval:
@@ -168,6 +177,8 @@ class Quantity:
 
         Of what is measured nothing is known: a mean below 1 is no share, and a difference may have either sign.
         """
+        if self.is_exchange:
+            return Interval(-1.0, 1.0)
         whole = self.denominator
         if whole is not None and not self.is_counted:
             return Interval(-math.inf, math.inf)
