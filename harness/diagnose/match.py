@@ -100,18 +100,21 @@ def _sort(
 ) -> tuple[_Side, NDArray[np.int64] | None]:
     """Sort the sources that have a position by group and, within it, by cell."""
     ra, dec = np.asarray(ra, np.float64), np.asarray(dec, np.float64)
-    place = np.flatnonzero(np.isfinite(ra) & (np.abs(dec) <= 90))
-    if place.size < ra.size:
-        ra, dec = ra[place], dec[place]
+    groups = None if group is None else np.asarray(group, np.int64)
+    is_placed = np.isfinite(ra) & (np.abs(dec) <= 90)
+    place = None
+    if not is_placed.all():
+        place = np.flatnonzero(is_placed)
+        ra, dec, groups = ra[place], dec[place], None if groups is None else groups[place]
     xyz = unit_vectors(ra, dec)
     key = cell_keys(xyz, chord)
     order = np.argsort(key)
-    groups = None
-    if group is not None:
-        groups = np.asarray(group, np.int64)[place]
+    if groups is not None:
         order = order[np.argsort(groups[order], kind="stable")]
         groups = groups[order]
-    return (key[order], np.take(xyz, order, axis=0), place[order]), groups
+    # Each list is replaced by its sorted copy at once: together they would be the peak of the memory needed.
+    key, xyz = key[order], np.take(xyz, order, axis=0)
+    return (key, xyz, order if place is None else place[order]), groups
 
 
 def _segments(group1: NDArray[np.int64], group2: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -28,8 +28,12 @@ NEIGHBOURS: NDArray[np.int64] = np.array(
 def unit_vectors(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return unit vectors, shape (..., 3), of positions in degrees, shape (...)."""
     ra, dec = np.radians(ra), np.radians(dec)
+    vectors = np.empty((*np.shape(ra), 3))
     equatorial = np.cos(dec)
-    return np.stack([equatorial * np.cos(ra), equatorial * np.sin(ra), np.sin(dec)], axis=-1)
+    np.multiply(equatorial, np.cos(ra), out=vectors[..., 0])
+    np.multiply(equatorial, np.sin(ra), out=vectors[..., 1])
+    np.sin(dec, out=vectors[..., 2])
+    return vectors
 
 
 def cell_keys(vectors: NDArray[np.float64], reach: float) -> NDArray[np.int64]:
@@ -49,8 +53,10 @@ def cell_keys(vectors: NDArray[np.float64], reach: float) -> NDArray[np.int64]:
     """
     # A little wider than the reach, so that rounding never puts two vectors within it more than a cell apart.
     size = max(reach * (1 + 1e-6), _SMALLEST_CELL)
-    cell = ((vectors + 1) / size).astype(np.int64) + 1
-    keys: NDArray[np.int64] = (cell[:, 0] << (2 * _BITS)) | (cell[:, 1] << _BITS) | cell[:, 2]
+    keys = np.zeros(len(vectors), np.int64)
+    for axis in range(3):  # one at a time: lists of millions are matched
+        keys <<= _BITS
+        keys |= ((vectors[:, axis] + 1) / size).astype(np.int64) + 1
     return keys
 
 
