@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ALIAS_VERSION", "RENAMES", "Rename", "canonical_name", "older_names"]
 
-ALIAS_VERSION = 2
+ALIAS_VERSION = 3
 """Version of everything in this module and in `harness.rerun.flags`."""
 
 _BANDS = "ugrizy"
 _BEFORE_APDB = "catalogues before the APDB (lsst/afw, lsst/ap_association)"
+_OLDER_FAKES = (
+    "fakes before lsst/source_injection (lsst/pipe_tasks insertFakes, lsst/ap_pipe createApFakes), until 2024"
+)
 
 
 @final
@@ -47,6 +50,11 @@ class Rename:
 def _with_errors(**older: str) -> dict[str, str]:
     """Return the names given, and the same with ``Err`` behind them."""
     return older | {f"{new}Err": f"{old}Err" for new, old in older.items()}
+
+
+def _magnitudes(pattern: str) -> dict[str, str]:
+    """Return the names of the magnitude in each band, given how they were formed."""
+    return {f"{band}_mag": pattern.format(band) for band in _BANDS}
 
 
 RENAMES: tuple[Rename, ...] = (
@@ -90,6 +98,31 @@ RENAMES: tuple[Rename, ...] = (
             "dipoleChi2": "dipChi2",
             "dipoleNdata": "dipNdata",
         },
+    ),
+    Rename(
+        "lsst/source_injection, and forced photometry where it injected (lsst/ap_pipe matchSourceInjected)",
+        {"injectionId": "injection_id", "fluxErr": "forced_base_PsfFlux_instFluxErr"},
+        "injection",
+    ),
+    Rename("lsst/source_injection, consolidated catalogues", {"injectionId": "injected_id"}, "injection"),
+    Rename(
+        "injections joined with the DIA sources that they match (lsst/ap_pipe matchSourceInjected)",
+        {name: f"{name}_ssi" for name in ("ra", "dec", "x", "y", "visit", "detector")},
+        "injection",
+    ),
+    Rename(
+        "injections joined with the DIA sources that they match (lsst/pipe_tasks matchFakes)",
+        {name: f"{name}_x" for name in ("ra", "dec", "x", "y")},
+        "injection",
+    ),
+    Rename(_OLDER_FAKES, {"injectionId": "fakeId", "ra": "raJ2000", "dec": "decJ2000"}, "injection"),
+    *(
+        Rename(_OLDER_FAKES, _magnitudes(pattern), table)
+        for table in ("injection", "star")
+        for pattern in ("{}magVar", "mag_{}")
+    ),
+    Rename(
+        "ephemerides of Sorcha (lsst/pipe_tasks generateEphemerides), 2025", {"ra": "RA_deg", "dec": "Dec_deg"}, "known"
     ),
     Rename(_BEFORE_APDB, {"diaSourceId": "id", "parentDiaSourceId": "parent"}, "diaSource"),
     Rename(_BEFORE_APDB, {"diaObjectId": "id"}, "diaObject"),

@@ -11,26 +11,35 @@ import numpy as np
 import pyarrow as pa
 
 from harness.errors import BrokenFileError, UsageError, first_line
-from harness.model import Provenance, digest_of
+from harness.model import Provenance
 from harness.rerun.aliases import ALIAS_VERSION
+from harness.rerun.butler_data_ids import (
+    constants,
+    has_dimension,
+    in_order,
+    injected_constants,
+    partitions,
+    readable,
+)
 from harness.rerun.butler_flats import ButlerFlats
+from harness.rerun.configs import CONFIG_SUFFIX, read_config
 from harness.rerun.exposures.butler import ButlerExposures
 from harness.rerun.exposures.dataset_types import EXPOSURE_TYPES, SIDE_PREFIXES, SIDED_SOURCE_TYPES
 from harness.rerun.missing import what_is_there
-from harness.rerun.protocol import Partition, RerunRef
+from harness.rerun.protocol import RerunRef
 from harness.rerun.regions import as_regions, corners_array, polygon_area, regions_from_table
 from harness.rerun.stored import FilePart, StoredTable
 from harness.rerun.table_files import table_of_file
-from harness.rerun.tables import BIAS_TYPE, DATASET_TYPES, EOTEST_TYPE, GEOMETRY_TYPES, RAW_TYPE
+from harness.rerun.tables import BIAS_TYPE, CATALOGUES, DATASET_TYPES, EOTEST_TYPE, GEOMETRY_TYPES, RAW_TYPE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from lsst.daf.butler import Butler, DatasetRef
 
 __all__ = ["ButlerRerun", "list_butler_reruns"]
 
-_KEYS = ("visit", "detector")
 _SIDED = tuple(SIDE_PREFIXES.values())
 
 
@@ -78,7 +87,7 @@ class ButlerRerun:
     @property
     def instrument(self) -> str:
         """Short name of the instrument; empty when the datasets are of none or of several."""
-        names = {str(ref.dataId["instrument"]) for ref in self._used if _has(ref, "instrument")}
+        names = {str(ref.dataId["instrument"]) for ref in self._used if has_dimension(ref, "instrument")}
         return names.pop() if len(names) == 1 else ""
 
     def regions(self) -> pa.Table | None:
@@ -97,7 +106,7 @@ class ButlerRerun:
     @cached_property
     def flats(self) -> ButlerFlats | None:
         """The raw flats; None when there are none, or when they are but inputs of a rerun with tables or exposures."""
-        if self._refs or self.exposures is not None or RAW_TYPE not in self._present:
+        if self._refs.keys() - CATALOGUES or self.exposures is not None or RAW_TYPE not in self._present:
             return None
         with_biases = BIAS_TYPE in self._present
         flats = ButlerFlats(self._butler, self.name, with_biases=with_biases, fetch=self._local)
@@ -157,19 +166,31 @@ class ButlerRerun:
 
     def provenance(self) -> Provenance:
         """Return what the rerun was made from and by."""
-        inputs = {f"{ref.datasetType.name} {_readable(ref)}".strip(): str(ref.id) for ref in self._used}
+        inputs = {f"{ref.datasetType.name} {readable(ref)}".strip(): str(ref.id) for ref in self._used}
         packages = [self._butler.get(ref) for ref in self._query("packages")]  # of a chain, those of its first run
         versions = {str(name): str(version) for found in packages for name, version in found.items()}
         runs = sorted({ref.run for ref in self._used})
         source = f"{self.ref.repo} collection {self.name}" + (f" ({', '.join(runs)})" if runs != [self.name] else "")
-        return Provenance(self.name, source, inputs, versions, f"Butler (aliases {ALIAS_VERSION})")
+        return Provenance(self.name, source, inputs, versions, f"Butler (aliases {ALIAS_VERSION})", self._configs)
+
+    @cached_property
+    def _configs(self) -> dict[str, str]:
+        """The settings of all tasks; read as text, so that the tasks themselves are not needed."""
+        settings: dict[str, str] = {}
+        for kind in sorted(self._present):
+            if kind.endswith(CONFIG_SUFFIX):
+                for ref in self._query(kind):  # of a chain, that of its first run
+                    if ref.datasetType.storageClass_name == "Config":
+                        with self._local(ref) as path:
+                            settings |= read_config(path, kind.removesuffix(CONFIG_SUFFIX))
+        return settings
 
     def _query(self, kind: str) -> list[DatasetRef]:
         """Return the datasets of a type, in the order of their data IDs."""
         if kind not in self._present:
             return []
         found = self._butler.query_datasets(kind, collections=self.name, find_first=True, limit=None, explain=False)
-        return sorted(found, key=_order)
+        return sorted(found, key=in_order)
 
     def _find(self, table: str) -> list[DatasetRef]:
         # With two sets of DIA sources, one for each template, nothing says which of them the table would be.
@@ -183,11 +204,12 @@ class ButlerRerun:
         return self._stored(table, refs, kind.repeats)
 
     def _stored(self, table: str, refs: list[DatasetRef], repeats: str) -> StoredTable:
-        parts = [FilePart(str(ref.id), partial(self._local, ref), _constants(ref)) for ref in refs]
+        told = injected_constants(refs, self._bands) if table == "injection" else [constants(ref) for ref in refs]
+        parts = [FilePart(str(ref.id), partial(self._local, ref), here) for ref, here in zip(refs, told, strict=True)]
         return StoredTable(
             table,
             parts,
-            partial(_partitions, refs, bool(repeats)),
+            partial(partitions, refs, bool(repeats)),
             where=f"collection {self.name!r} in {self.ref.repo} ({refs[0].datasetType.name})",
             instrument=self.instrument,
             unique=repeats or None,
@@ -237,7 +259,7 @@ class ButlerRerun:
 
     def _recorded_regions(self) -> pa.Table | None:
         """Return the polygons that the repository itself keeps of the visits of this rerun."""
-        visits = {ref.dataId["visit"] for refs in self._refs.values() for ref in refs if _has(ref, "visit")}
+        visits = self._visits(self._refs.keys() - CATALOGUES) or self._visits({"injection"})
         if not visits or not self.instrument:
             return None
         here = {"instrument": self.instrument}
@@ -265,6 +287,11 @@ class ButlerRerun:
             "corners": corners_array(ra, dec),
         }
         return as_regions(columns, len(records))
+
+    def _visits(self, tables: AbstractSet[str]) -> set[int]:
+        """Return the visits of which there are datasets of some tables."""
+        refs = (ref for table in tables for ref in self._refs.get(table, ()))
+        return {int(ref.dataId["visit"]) for ref in refs if has_dimension(ref, "visit")}
 
     def _bands(self, instrument: str, visits: set[int]) -> dict[int, str]:
         """Return the band of each of some visits, where the repository knows it."""
@@ -310,43 +337,6 @@ def _open(repo: str) -> Butler:
             f"{repo} is not a Butler repository that can be opened ({first_line(fault)}); "
             "name a folder with a butler.yaml"
         ) from None
-
-
-def _partitions(refs: Sequence[DatasetRef], repeats: bool) -> Sequence[Partition]:
-    """Return one partition per visit where datasets have one and hold no others' rows, else one in all."""
-    if repeats or not all(_has(ref, "visit") for ref in refs):
-        return (_partition("all", refs),)
-    visits: dict[int, list[DatasetRef]] = {}
-    for ref in refs:
-        visits.setdefault(int(ref.dataId["visit"]), []).append(ref)
-    return tuple(_partition(f"visit-{visit}", group, visit) for visit, group in visits.items())
-
-
-def _partition(key: str, refs: Sequence[DatasetRef], visit: int | None = None) -> Partition:
-    ids = tuple(str(ref.id) for ref in refs)
-    data_ids = None
-    if visit is not None and all(_has(ref, "detector") for ref in refs):
-        data_ids = tuple((visit, int(ref.dataId["detector"])) for ref in refs)
-    return Partition(key, ids, digest_of(sorted(ids)), None if visit is None else (visit,), data_ids)
-
-
-def _has(ref: DatasetRef, dimension: str) -> bool:
-    return dimension in ref.dataId.required
-
-
-def _constants(ref: DatasetRef) -> dict[str, int]:
-    return {name: int(ref.dataId[name]) for name in _KEYS if _has(ref, name)}
-
-
-def _order(ref: DatasetRef) -> tuple[Any, ...]:
-    """Return what datasets are ordered by: first what tells the time."""
-    values = dict(ref.dataId.required)
-    first = (values.pop("visit", -1), values.pop("group", ""), values.pop("detector", -1))
-    return (*first, *(str(value) for value in values.values()))
-
-
-def _readable(ref: DatasetRef) -> str:
-    return ", ".join(f"{key} {value}" for key, value in ref.dataId.required.items())
 
 
 def _corners(region: Any) -> Any:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CCD_VISIT_STRIDE",
     "Column",
+    "as_flag",
     "canonical_batch",
     "canonical_columns",
     "canonical_type",
@@ -38,6 +39,7 @@ _TYPES = {
     "parentDiaSourceId": pa.int64(),
     "sourceId": pa.int64(),
     "ssObjectId": pa.int64(),
+    "injectionId": pa.int64(),
 }
 
 _POSITIONS = ("ra", "dec")
@@ -55,12 +57,15 @@ class Column:
     stored
         Name of the stored column; None for a column that the data ID gives.
     convert
-        Makes the canonical array of the stored one; None when a cast is all there is to do.
+        Makes the canonical array of the stored ones; None when a cast is all there is to do.
+    others
+        Further stored columns that ``convert`` takes, in this order.
     """
 
     type: pa.DataType
     stored: str | None
-    convert: Callable[[pa.Array], pa.Array] | None = None
+    convert: Callable[..., pa.Array] | None = None
+    others: tuple[str, ...] = ()
 
 
 def canonical_columns(
@@ -135,7 +140,10 @@ def merged_types(types: Iterable[pa.DataType]) -> pa.DataType:
 
 
 def canonical_batch(
-    batch: pa.RecordBatch, columns: Mapping[str, Column], schema: pa.Schema, constants: Mapping[str, int] | None = None
+    batch: pa.RecordBatch,
+    columns: Mapping[str, Column],
+    schema: pa.Schema,
+    constants: Mapping[str, int | str] | None = None,
 ) -> pa.RecordBatch:
     """Convert a batch of stored columns.
 
@@ -168,19 +176,21 @@ def canonical_batch(
         if column.stored is None:
             arrays.append(pa.repeat(pa.scalar((constants or {})[field.name], field.type), batch.num_rows))
         else:
-            arrays.append(_array(batch.column(column.stored), column, field.type))
+            others = [batch.column(name) for name in column.others]
+            arrays.append(_array(batch.column(column.stored), others, column, field.type))
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def stored_names(columns: Mapping[str, Column], names: Sequence[str]) -> list[str]:
     """Return the stored columns that canonical ones are made of, each once."""
-    stored = (columns[name].stored for name in names)
+    chosen = (columns[name] for name in names)
+    stored = (name for column in chosen for name in (column.stored, *column.others))
     return list(dict.fromkeys(name for name in stored if name is not None))
 
 
-def _array(array: pa.Array, column: Column, kind: pa.DataType) -> pa.Array:
+def _array(array: pa.Array, others: Sequence[pa.Array], column: Column, kind: pa.DataType) -> pa.Array:
     if column.convert is not None:
-        array = column.convert(array)
+        array = column.convert(array, *others)
     if array.type == kind:
         return array
     if pa.types.is_floating(array.type) and pa.types.is_integer(kind):
@@ -193,7 +203,7 @@ def _plain_column(name: str, field: pa.Field) -> Column:
     kind = canonical_type(name, field.type)
     convert: Callable[[pa.Array], pa.Array] | None = None
     if pa.types.is_boolean(kind):
-        convert = _flag
+        convert = as_flag
     elif _is_time(field.type):
         convert = _mjd_tai
     elif name in _POSITIONS and (field.metadata or {}).get(b"unit") == b"rad":
@@ -213,7 +223,7 @@ def _nan_to_null(array: pa.Array) -> pa.Array:
     return pc.if_else(pc.is_nan(array), None, array)
 
 
-def _flag(array: pa.Array) -> pa.Array:
+def as_flag(array: pa.Array) -> pa.Array:
     """Return a flag as bool; what is missing is False, as `lsst/analysis_ap` counts it."""
     if pa.types.is_null(array.type):
         return pa.repeat(pa.scalar(value=False), len(array))
@@ -241,6 +251,10 @@ def _mjd_tai(array: pa.Array) -> pa.Array:
     return pa.array(mjd, pa.float64()).take(pc.index_in(array, present))
 
 
+def _packed(array: pa.Array) -> pa.Array:
+    return (_nan_to_null(array) if pa.types.is_floating(array.type) else array).cast(pa.int64())
+
+
 def _degrees(array: pa.Array) -> pa.Array:
     return pa.array(np.degrees(array.to_numpy(zero_copy_only=False)))
 
@@ -265,7 +279,7 @@ class _Visit:
     stride: int
 
     def __call__(self, array: pa.Array) -> pa.Array:
-        return pc.divide(array.cast(pa.int64()), self.stride)
+        return pc.divide(_packed(array), self.stride)
 
 
 @final
@@ -276,5 +290,5 @@ class _Detector:
     stride: int
 
     def __call__(self, array: pa.Array) -> pa.Array:
-        packed = array.cast(pa.int64())
+        packed = _packed(array)
         return pc.subtract(packed, pc.multiply(pc.divide(packed, self.stride), self.stride))

@@ -14,6 +14,7 @@ import pyarrow as pa
 from harness.errors import BrokenFileError, UsageError
 from harness.model import Provenance, digest_of
 from harness.rerun.aliases import ALIAS_VERSION
+from harness.rerun.configs import CONFIG_SUFFIX, read_config
 from harness.rerun.detectors import known_detectors
 from harness.rerun.exposures.folder import FolderExposures
 from harness.rerun.flats import FolderFlats
@@ -69,6 +70,7 @@ class FileRerun:
         }
         if self._toml.alerts is not None and self._toml.alerts.schema_file:
             self._paths["alert schema"] = self._matches("[alerts]", [self._toml.alerts.schema_file])
+        self._config_paths = self._matches("[configs]", self._toml.configs.files)
         self._detectors = known_detectors(self.instrument, self._toml.detectors)
         self.flats = self._raw_flats()
         stored = {table: self._table(table, spec) for table, spec in self._toml.tables.items()}
@@ -98,8 +100,8 @@ class FileRerun:
         if known.file:
             path = self._folder / known.file
             regions = regions_from_table(table_of_file(path), self.instrument)
-        elif known.width is not None and known.height is not None and "diaSource" in self.tables:
-            regions = self._seen_detectors()
+        elif known.width is not None and known.height is not None and (seen := self._table_of_detectors()):
+            regions = self._seen_detectors(seen)
         else:
             return None
         for name, size in (("width", known.width), ("height", known.height)):
@@ -157,9 +159,15 @@ class FileRerun:
         }
         if self.exposures is not None:
             inputs |= {f"{ref.kind} {ref.ref}": ref.inputs for ref in self.exposures.listed}
-        return Provenance(
-            self.name, str(self._folder), inputs, dict(self._toml.versions), f"files (aliases {ALIAS_VERSION})"
-        )
+        schema = f"files (aliases {ALIAS_VERSION})"
+        return Provenance(self.name, str(self._folder), inputs, dict(self._toml.versions), schema, self._configs)
+
+    @cached_property
+    def _configs(self) -> dict[str, str]:
+        settings: dict[str, str] = {}
+        for path in self._config_paths.values():
+            settings |= read_config(path, path.stem.removesuffix(CONFIG_SUFFIX))
+        return settings | self._toml.configs.settings
 
     @cached_property
     def _used(self) -> dict[str, dict[str, Path]]:
@@ -217,9 +225,15 @@ class FileRerun:
             Partition(f"file-{number}", (ref,), digest) for number, (ref, digest) in enumerate(digests.items())
         )
 
-    def _seen_detectors(self) -> pa.Table:
-        """Return every visit and detector with a DIA source, geometry unknown."""
-        table = self.tables["diaSource"]
+    def _table_of_detectors(self) -> StoredTable | None:
+        """Return the table that tells which visits and detectors there are."""
+        if "diaSource" in self.tables:
+            return self.tables["diaSource"]
+        injected = self.tables.get("injection")
+        return injected if injected is not None and {"visit", "detector"} <= injected.columns.keys() else None
+
+    def _seen_detectors(self, table: StoredTable) -> pa.Table:
+        """Return every visit and detector with a row in a table, geometry unknown."""
         names = [name for name in ("visit", "detector", "band") if name in table.columns]
         seen = table.read(names).group_by(["visit", "detector"]).aggregate([("band", "max")] if "band" in names else [])
         columns = {"visit": seen["visit"], "detector": seen["detector"]}

@@ -57,7 +57,7 @@ _BITS_SINCE_2023 = {
 _SINCE_2023 = frozenset({"dec", "psfFlux", "midpointMjdTai"})
 
 _FLAG_NAME = re.compile(r"(?:^|_)flag(?:_|$)|^pixelFlags(?:_|$)")
-_OTHER_FLAGS = frozenset({"isDipole", "isNegative", "dipoleFitAttempted", "glint_trail"})
+_OTHER_FLAGS = frozenset({"isDipole", "isNegative", "dipoleFitAttempted", "glint_trail", "inTemplate", "isMoving"})
 
 
 def packed_bits(stored: Collection[str]) -> Mapping[str, int]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "RERUN_TOML",
     "FileAlerts",
+    "FileConfigs",
     "FileFlats",
     "FileGlobs",
     "FileRegions",
@@ -116,6 +117,22 @@ class FileExposures(FileGlobs):
     side: Literal["", "good", "deep"] = ""
 
 
+class FileConfigs(_Strict):
+    """What is known of the settings of the tasks.
+
+    Attributes
+    ----------
+    files
+        Globs of configurations as `lsst.pex.config` writes them; a name such as ``subtractImages_config.py`` begins
+        with the task's label.
+    settings
+        Settings written out, as in ``"subtractImages: mode" = "'convolveTemplate'"``; they win over those of files.
+    """
+
+    files: list[str] = []
+    settings: dict[str, str] = {}
+
+
 class FileRegions(_Strict):
     """What is known of the geometry.
 
@@ -147,6 +164,8 @@ class RerunToml(_Strict):
         Canonical table name to its files; ``diaSource.good`` and ``diaSource.deep`` are those of either template.
     versions
         Versions of the software that made it.
+    configs
+        Settings of its tasks.
     regions
         What is known of the geometry.
     flats
@@ -168,8 +187,12 @@ class RerunToml(_Strict):
     name: str = ""
     instrument: str = ""
     dataset: str = ""
-    tables: dict[Literal["diaSource", "diaObject", "source", "diaSource.good", "diaSource.deep"], FileTable] = {}
+    tables: dict[
+        Literal["diaSource", "diaObject", "source", "diaSource.good", "diaSource.deep", "injection", "known", "star"],
+        FileTable,
+    ] = {}
     versions: dict[str, str] = {}
+    configs: FileConfigs = FileConfigs()
     regions: FileRegions = FileRegions()
     flats: FileFlats | None = None
     curves: FileGlobs | None = None
@@ -225,6 +248,7 @@ def _model_at(place: list[str]) -> type[BaseModel]:
         return RerunToml
     models: dict[str, type[BaseModel]] = {
         "tables": FileTable,
+        "configs": FileConfigs,
         "regions": FileRegions,
         "flats": FileFlats,
         "alerts": FileAlerts,

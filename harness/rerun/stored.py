@@ -13,8 +13,10 @@ import pyarrow as pa
 from harness.errors import BrokenFileError
 from harness.rerun.batching import coalesced, row_count
 from harness.rerun.canonical import Column, canonical_batch, canonical_columns, merged_types, stored_names
+from harness.rerun.catalogues import catalogue_columns
 from harness.rerun.formats import batches_of_file, schema_of_file
 from harness.rerun.missing import missing_column
+from harness.rerun.tables import CATALOGUES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,7 +47,7 @@ class FilePart:
 
     ref: str
     open: Callable[[], AbstractContextManager[Path]]
-    constants: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    constants: Mapping[str, int | str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @final
@@ -123,8 +125,8 @@ class StoredTable:
 
     @cached_property
     def _columns_by_ref(self) -> dict[str, Mapping[str, Column]]:
-        """Canonical columns of each readable file; files that are stored alike share theirs."""
-        known: dict[tuple[pa.Schema, tuple[str, ...]], Mapping[str, Column]] = {}
+        """Canonical columns of each readable file; files that are stored alike, for one band, share theirs."""
+        known: dict[tuple[pa.Schema, tuple[str, ...], int | str | None], Mapping[str, Column]] = {}
         by_ref: dict[str, Mapping[str, Column]] = {}
         faults: list[BrokenFileError] = []
         for ref, part in self._parts.items():
@@ -134,9 +136,10 @@ class StoredTable:
             except BrokenFileError as fault:
                 faults.append(fault)
                 continue
-            key = (schema.remove_metadata(), tuple(part.constants))
+            key = (schema.remove_metadata(), tuple(part.constants), part.constants.get("band"))
             if key not in known:
-                known[key] = canonical_columns(schema, self.name, self._instrument, part.constants)
+                layout = catalogue_columns if self.name in CATALOGUES else canonical_columns
+                known[key] = layout(schema, self.name, self._instrument, part.constants)
             by_ref[ref] = known[key]
         if faults and not by_ref:
             raise faults[0]
