@@ -124,8 +124,8 @@ def test_changes_of_what_was_measured():
 
 def test_only_bright_injections_that_both_found_are_measured():
     """Faint by the reference, or found by one side alone: no part of a change."""
-    ours = injections(snr=[100.0, 9, 100, 100], diaSourceId=[1, 1, 0, 1], sourceFlux=[1010.0, 0, 0, 0])
-    theirs = injections(snr=[10.0, 9.9, 100, 100], diaSourceId=[1, 1, 1, 0])
+    ours = injections(snr=[9.9, 100, 100, 100], diaSourceId=[1, 1, 0, 1], sourceFlux=[1010.0, 0, 0, 0])
+    theirs = injections(snr=[10.0, 9, 100, 100], diaSourceId=[1, 1, 1, 0])
     result = numbers(ours, theirs)
     for name in MEASURED:
         assert result[name].denominator.tolist() == [1], name
