@@ -102,8 +102,7 @@ def _shared(sources: pl.DataFrame) -> pl.DataFrame:
     )
     place = sources.select(_VECTOR).to_numpy()
     mean = sources.select(f"{axis}_mean" for axis in _VECTOR).to_numpy()
-    mean = mean / np.linalg.norm(mean, axis=1, keepdims=True)
-    distance = 2 * np.arcsin(np.linalg.norm(place - mean, axis=1) / 2) * _MAS
+    distance = np.linalg.norm(place - mean, axis=1) * _MAS  # of arcseconds: the chord is the arc
     n = sources["of_object"].to_numpy()
     scatter = math.sqrt(2 / math.pi) * distance * np.sqrt(n / np.maximum(n - 1, 1))
     return sources.with_columns(pl.Series("scatter", scatter))

@@ -149,9 +149,8 @@ def _rows(
     """Add up one metric at one stage."""
     chosen = residual.chosen & left
     values, place = residual.values[chosen], at[chosen]
-    is_measured = np.isfinite(values)
-    n, n_lacking = sums(place, detectors.height), sums(place[~is_measured], detectors.height)
-    total = np.where(n_lacking, math.nan, sums(place, detectors.height, np.where(is_measured, values, 0)))
+    n, n_lacking = sums(place, detectors.height), sums(place[~np.isfinite(values)], detectors.height)
+    total = np.where(n_lacking, math.nan, sums(place, detectors.height, values))
     left_by_stage = f" whose source {stage.name} leaves" if stage.name else ""
     detail: Sequence[str | None] | None = None
     if left.any() and not (residual.known & left).any():

@@ -12,7 +12,7 @@ from scipy import stats
 
 from harness.judge import level
 from harness.metrics.flavor.catalogue import flavor_catalogue
-from harness.metrics.flavor.object_rows import AT_REST, object_rows
+from harness.metrics.flavor.object_rows import object_rows
 from harness.metrics.flavor.stages import STAGES, Stage
 from harness.metrics.rows import rows_schema
 from harness.metrics.settings import Settings
@@ -150,7 +150,7 @@ def test_injections_that_move_are_left_out():
     """An injection that is elsewhere in each visit rightly has an object for each; one that hardly moves does not."""
     still = {"injectionId": [1, 1], "visit": [1, 2], "diaObjectId": [10, 10]}
     moving = {"injectionId": [2, 2], "visit": [1, 2], "diaObjectId": [20, 30]}
-    for step, objects in ((0.9 * AT_REST, 1.5), (1.1 * AT_REST, 1)):
+    for step, objects in ((0.09, 1.5), (0.11, 1)):
         for place in (
             {"dec": [2.0, 2.0 + step * ARCSEC]},
             {"ra": [150, 150 + step * ARCSEC / math.cos(math.radians(2))]},
