@@ -99,6 +99,7 @@ RENAMES: tuple[Rename, ...] = (
             "dipoleNdata": "dipNdata",
         },
     ),
+    # Differences are in nJy since there are forced fluxes of injections, whatever these are called.
     Rename(
         "lsst/source_injection, and forced photometry where it injected (lsst/ap_pipe matchSourceInjected)",
         {"injectionId": "injection_id", "fluxErr": "forced_base_PsfFlux_instFluxErr"},

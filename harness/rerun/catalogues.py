@@ -140,9 +140,12 @@ def _in_template(flags: Flags) -> NDArray[np.bool_]:
 
 def _in_one_image(flags: Flags) -> NDArray[np.bool_]:
     template, visit = flags.get("isTemplateSource"), flags.get("isVisitSource")
-    one = True if template is None or visit is None else template != visit
-    neither_nor = np.logical_or(flags.get("injection_flag", False), flags.get("isVariable", False))
-    return np.logical_and(one, np.logical_not(neither_nor))
+    some = next(iter(flags.values()))
+    one = np.ones(len(some), bool)
+    if template is not None and visit is not None:
+        one = np.logical_xor(template, visit)
+    otherwise = np.logical_or(flags.get("injection_flag", False), flags.get("isVariable", False))
+    return np.logical_and(one, np.logical_not(otherwise))
 
 
 @final

@@ -63,7 +63,7 @@ class Partition:
 
 
 class Table(Protocol):
-    """One canonical table of a rerun (``diaSource``, ``diaObject``, ``source``)."""
+    """One canonical table of a rerun (``diaSource``, ``diaObject``, ``source``, ``injection``, ``known``, ``star``)."""
 
     @property
     def name(self) -> str:
@@ -182,7 +182,18 @@ class Rerun(Protocol):
 
     @property
     def tables(self) -> Mapping[str, Table]:
-        """The canonical tables this rerun has, by name."""
+        """The canonical tables this rerun has, by name.
+
+        Beside what was measured there may be catalogues of what is in the sky, or was put there.  All their columns
+        but the positions are optional.
+
+        - ``injection``: ``injectionId`` (int64), ``visit``, ``detector``, ``band``; ``ra``, ``dec`` (degrees), ``x``,
+          ``y`` (pixel); ``mag`` (AB) of the row's band, and ``g_mag`` ... where there are several; ``flux`` (its
+          amount) and ``fluxErr`` (of a PSF flux at the place; nJy), ``snr``; ``inTemplate`` and ``inOneImage`` (bool;
+          see `harness.rerun.catalogues.catalogue_columns`).
+        - ``known``: ``ra``, ``dec`` (degrees), ``visit`` (of something that moves), ``band``, ``isMoving`` (bool).
+        - ``star``: ``ra``, ``dec`` (degrees), ``mag`` (AB), or ``g_mag`` ... where there are several.
+        """
 
     def regions(self) -> pa.Table | None:
         """Return what is known of the geometry, one row per visit and detector, or None.

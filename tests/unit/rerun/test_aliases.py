@@ -68,6 +68,15 @@ def test_an_id_is_the_tables_own() -> None:
     assert found == ["diaSourceId", "diaObjectId", "sourceId"]
 
 
+def test_injections_have_names_of_both_generations() -> None:
+    """Names of lsst/source_injection and of older fakes are known, and mean nothing elsewhere."""
+    names = ("injection_id", "fakeId", "raJ2000", "dec_ssi", "gmagVar", "mag_y", "forced_base_PsfFlux_instFluxErr")
+    found = [canonical_name(name, "injection") for name in names]
+    assert found == ["injectionId", "injectionId", "ra", "dec", "g_mag", "y_mag", "fluxErr"]
+    assert [canonical_name(name, "diaSource") for name in names] == list(names)
+    assert older_names("ra", "injection")[:3] == ("ra_ssi", "ra_x", "raJ2000")
+
+
 def test_no_older_name_is_canonical_elsewhere() -> None:
     """A name that is canonical for one column never leads to another one."""
     canonical = {new for rename in RENAMES for new in rename.older}
