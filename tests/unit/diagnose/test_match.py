@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from harness.diagnose.match import Match, mutual_nearest
 from harness.errors import UsageError
+from harness.metrics.sphere import unit_vectors
 
 ARCSEC = 1 / 3600
 
@@ -204,3 +205,32 @@ def test_a_radius_that_is_no_angle_is_refused(radius):
     """A radius of zero, less, or more than half the sky is a usage error that names it."""
     with pytest.raises(UsageError, match="match radius must be"):
         mutual_nearest([1.0], [1.0], [1.0], [1.0], radius)
+
+
+@pytest.mark.parametrize("n_groups", [None, 40])
+def test_no_source_is_used_twice_in_a_crowd(n_groups):
+    """Thousands of sources in a few arcsec, many at one position: each is in one pair at most, and mutual nearest."""
+    from scipy.spatial import cKDTree
+
+    rng = np.random.default_rng(7)
+    n = 4000
+    ra, dec = rng.uniform(0, 12 * ARCSEC, (2, n)), rng.uniform(45, 45 + 12 * ARCSEC, (2, n))
+    again = rng.integers(0, n, (2, 800))
+    for side in (0, 1):
+        ra[side, -800:], dec[side, -800:] = ra[side, again[side]], dec[side, again[side]]
+    ra[1, :500], dec[1, :500] = ra[0, :500], dec[0, :500]
+    ra[0, 1000:1010] = np.nan
+    group = np.zeros((2, n), int) if n_groups is None else rng.integers(0, n_groups, (2, n))
+    groups = {} if n_groups is None else {"group1": group[0], "group2": group[1]}
+    match = mutual_nearest(ra[0], dec[0], ra[1], dec[1], 0.5, **groups)
+    assert match.index1.size > 500
+    assert np.unique(match.index1).size == np.unique(match.index2).size == match.index1.size
+    for value in np.unique(group):
+        one, two = (np.flatnonzero((group[side] == value) & np.isfinite(ra[side])) for side in (0, 1))
+        there = unit_vectors(ra[0, one], dec[0, one]), unit_vectors(ra[1, two], dec[1, two])
+        nearest = np.full(n, np.nan), np.full(n, np.nan)
+        nearest[0][one], nearest[1][two] = cKDTree(there[1]).query(there[0])[0], cKDTree(there[0]).query(there[1])[0]
+        pair = group[0, match.index1] == value
+        chord = 2 * np.sin(np.radians(match.separation[pair] * ARCSEC) / 2)
+        np.testing.assert_allclose(nearest[0][match.index1[pair]], chord, atol=1e-15)
+        np.testing.assert_allclose(nearest[1][match.index2[pair]], chord, atol=1e-15)
