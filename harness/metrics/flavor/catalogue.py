@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.metrics.flag_sets import FLAG_SETS
 from harness.metrics.flavor.frames import MIN_SNR
-from harness.metrics.flavor.reach import ALIGNED, APART, NEAR_INJECTION, NEAR_STAR, STAR_MAGNITUDE
+from harness.metrics.flavor.reach import ALIGNED, APART, AT_REST, NEAR_INJECTION, NEAR_STAR, STAR_MAGNITUDE
 from harness.metrics.flavor.stages import STAGES, of_stage
 from harness.model import Metric
 
@@ -130,15 +130,23 @@ def _photometry(match: Mapping[str, Any]) -> Iterator[Metric]:
     bright = {**match, "min_snr": MIN_SNR}
     of = f"of injections of signal-to-noise {MIN_SNR:g} or more"
     pull = "(measured less true flux over its error)"
+    doc = f"Sources {of} without a finite flux and a finite error above 0, which are in none of the means"
+    yield from _at_stages("injected.numUnmeasured", "ct", doc, group, **bright)
     yield from _at_stages("injected.fluxPullMean", "", f"Mean pull {pull} {of}", group, **bright)
     width = {**bright, "width": "sqrt(pi/2) mean(|pull|), 1 for a unit normal"}
     yield from _at_stages("injected.fluxPullWidth", "", f"Width of the pulls {pull} {of}", group, **width)
     tails = {**bright, "beyond": 3}
     yield from _at_stages("injected.fracFluxPullTails", "", f"Share of pulls beyond 3 {of}", group, **tails)
-    yield from _at_stages("injected.magOffset", "mag", f"Mean of measured less true magnitude {of}", group, **bright)
+    yield from _at_stages(
+        "injected.magOffset", "mag", f"Mean of measured less true magnitude {of} and the right sign", group, **bright
+    )
     width = {**bright, "width": "sqrt(pi/2) mean(|measured less true|)"}
     yield from _at_stages(
-        "injected.magScatter", "mag", f"Scatter of measured about true magnitude {of}", group, **width
+        "injected.magScatter",
+        "mag",
+        f"Scatter of measured about true magnitude {of} and the right sign",
+        group,
+        **width,
     )
     outliers = {**match, "beyond_mag": 0.1, "min_snr": 0.5}
     doc = "Injections that were found more than 0.1 mag off, of signal-to-noise above 0.5 (DMTN-256)"
@@ -159,6 +167,7 @@ def _astrometry(match: Mapping[str, Any]) -> Iterator[Metric]:
 
 def _objects(match: Mapping[str, Any]) -> Iterator[Metric]:
     group = "injected_object"
+    match = {**match, "at_rest_arcsec": AT_REST}
     doc = "DIA sources per DIA object of injections that were found"
     yield from _at_stages("injected.sourcesPerObject", "", doc, group, **match)
     doc = "DIA objects that the sources of one injection belong to, mean over injections that were found"

@@ -185,21 +185,17 @@ def _rows(
     change: _Change, stage: Stage, found: NDArray[np.bool_], at: NDArray[np.int64], detectors: pl.DataFrame
 ) -> pl.DataFrame:
     """Add up one metric over the injections that both found at one stage."""
-    chosen = change.chosen & found
-    values, place = change.values[chosen], at[chosen]
-    is_measured = np.isfinite(values)
-    n, n_lacking = sums(place, detectors.height), sums(place[~is_measured], detectors.height)
-    total = np.where(n_lacking, math.nan, sums(place, detectors.height, np.where(is_measured, values, 0)))
-    detail: list[str | None] | None = None
-    if not chosen.any():
+    wanted = change.chosen & found
+    chosen = wanted & np.isfinite(change.values)  # what one side did not measure is counted there
+    n, total = sums(at[chosen], detectors.height), sums(at[chosen], detectors.height, change.values[chosen])
+    reason = ""
+    if not wanted.any():
         left = f" whose source {stage.name} leaves" if stage.name else ""
         reason = f"both reruns found no injection of signal-to-noise {MIN_SNR:g} or more{left}"
-        detail = [reason] * detectors.height
-    elif n_lacking.any():
-        detail = [
-            f"{lacking:g} of {of:g} injections have no {change.lacks} in one of the reruns" if lacking else None
-            for lacking, of in zip(n_lacking, n, strict=True)
-        ]
+    elif not chosen.any():
+        reason = f"all {wanted.sum()} injections have no {change.lacks} in one of the reruns"
+        total = np.full(detectors.height, math.nan)
+    detail = [reason] * detectors.height if reason else None
     return keyed_rows(stage.of(change.metric), detectors, total, n, detail)
 
 

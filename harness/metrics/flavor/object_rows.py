@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from harness.metrics.flavor.by_detector import floats, left_by, numbered, sums, unavailable
+from harness.metrics.flavor.reach import AT_REST
 from harness.metrics.keyed_rows import keyed_rows, rows_table
 from harness.metrics.sphere import unit_vectors
 
@@ -28,11 +29,7 @@ if TYPE_CHECKING:
 
     from harness.metrics.flavor.stages import Stage
 
-__all__ = ["AT_REST", "object_rows"]
-
-AT_REST = 0.1
-"""An injection whose true positions extend over more than this, arcsec, moves: more than a catalogue's rounding, and
-much less than the 1 arcsec within which a source is associated with an object."""
+__all__ = ["object_rows"]
 
 _METRICS = ("injected.sourcesPerObject", "injected.objectsPerInjection", "injected.objectScatter")
 

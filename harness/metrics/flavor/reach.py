@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ALIGNED", "APART", "NEAR_INJECTION", "NEAR_STAR", "STAR_MAGNITUDE"]
+__all__ = ["ALIGNED", "APART", "AT_REST", "NEAR_INJECTION", "NEAR_STAR", "STAR_MAGNITUDE"]
 
 NEAR_INJECTION = 3.0
 """A source so near to an injection, arcsec, may be there because of it."""
@@ -18,3 +18,7 @@ ALIGNED = 1.0
 
 APART = 50.0
 """Two sources so far apart along a row, pixels, are none of one extended thing."""
+
+AT_REST = 0.1
+"""An injection whose true positions extend over more than this, arcsec, moves: more than a catalogue's rounding, and
+much less than the 1 arcsec within which a source is associated with an object."""

@@ -6,9 +6,8 @@ Fluxes are compared with their sign: an injection into the template is negative 
 Magnitudes have no sign.  A source of the wrong one therefore has no magnitude to compare: it counts as an outlier, and
 not in mean and scatter of the magnitudes.  Among the pulls it is simply a very large one.
 
-A source without a finite flux, or without a positive, finite error, cannot be told from a good one by leaving it out:
-it makes the number of its visit and detector NaN, which says how many there are.  A stage whose flags reject such
-sources has numbers.
+A source without a finite flux, or without a positive, finite error, is in none of the means, and so must not go unseen:
+``injected.numUnmeasured`` counts such sources.
 """
 
 from __future__ import annotations
@@ -121,6 +120,8 @@ def _photometry(found: pl.DataFrame) -> Iterator[_Residual]:
         offset = -2.5 * np.log10(np.abs(measured / flux))
     tail = np.where(np.isfinite(pull), np.abs(pull) > _TAIL, math.nan)
     words = (_FOUND, truth, "no finite flux with a finite error above 0")
+    unmeasured = (~np.isfinite(pull)).astype(np.float64)
+    yield _Residual("injected.numUnmeasured", unmeasured, bright, known, *words, is_mean=False)
     yield _Residual("injected.fluxPullMean", pull, bright, known, *words)
     yield _Residual("injected.fluxPullWidth", _WIDTH * np.abs(pull), bright, known, *words)
     yield _Residual("injected.fracFluxPullTails", tail, bright, known, *words)
@@ -147,20 +148,19 @@ def _rows(
     residual: _Residual, stage: Stage, left: NDArray[np.bool_], at: NDArray[np.int64], detectors: pl.DataFrame
 ) -> pl.DataFrame:
     """Add up one metric at one stage."""
-    chosen = residual.chosen & left
-    values, place = residual.values[chosen], at[chosen]
-    n, n_lacking = sums(place, detectors.height), sums(place[~np.isfinite(values)], detectors.height)
-    total = np.where(n_lacking, math.nan, sums(place, detectors.height, values))
+    wanted = residual.chosen & left
+    chosen = wanted & np.isfinite(residual.values)
+    n = sums(at[chosen], detectors.height)
+    total = sums(at[chosen], detectors.height, residual.values[chosen])
     left_by_stage = f" whose source {stage.name} leaves" if stage.name else ""
-    detail: Sequence[str | None] | None = None
+    reason = ""
     if left.any() and not (residual.known & left).any():
+        reason = f"the {residual.truth} of no injection is known that was found{left_by_stage}"
+    elif wanted.any() and not chosen.any():
+        reason = f"all {wanted.sum()} sources of injections{left_by_stage} have {residual.lacks}"
+    if reason:
         total = np.full(detectors.height, math.nan)
-        detail = [f"the {residual.truth} of no injection is known that was found{left_by_stage}"] * detectors.height
     elif residual.is_mean and not chosen.any():
-        detail = [f"no {residual.wanted}{left_by_stage}"] * detectors.height
-    elif n_lacking.any():
-        detail = [
-            f"{lacking:g} of {of:g} sources of injections have {residual.lacks}" if lacking else None
-            for lacking, of in zip(n_lacking, n, strict=True)
-        ]
+        reason = f"no {residual.wanted}{left_by_stage}"
+    detail = [reason] * detectors.height if reason else None
     return keyed_rows(stage.of(residual.metric), detectors, total, n if residual.is_mean else None, detail)

@@ -144,21 +144,27 @@ def test_without_bright_injections_nothing_is_measured():
     assert numbers(ours, theirs)["flavor.efficiencyChange"].value == 0
 
 
-def test_what_one_side_did_not_measure_is_not_left_out():
-    """A NaN flux would else improve a flavor: it makes the number of its visit NaN, and says so."""
+def test_what_one_side_did_not_measure_has_no_change():
+    """A NaN flux leaves the changes of the others; how many there are is counted of each rerun by itself."""
     ours = injections(sourceFlux=[1000.0, math.nan], separation=[0.1, 0.1])
-    theirs = injections(injectionId=[1, 2])
-    reasons = {name: detail for name, value, detail in said(ours, theirs) if math.isnan(value)}
+    result = numbers(ours, injections(injectionId=[1, 2]))
+    assert result["flavor.pullChange"].denominator.tolist() == [1]
+    assert result["flavor.magChange"].denominator.tolist() == [1]
+    assert result["flavor.separationChange"].value == pytest.approx(100)
+    assert result["flavor.numCommon"].value == 2
+
+
+def test_what_one_side_measured_of_none_is_named():
+    """Without any flux there is no change, and the reason is told."""
+    ours = injections(sourceFlux=[math.nan, math.nan], separation=[0.1, 0.1])
+    reasons = {name: detail for name, value, detail in said(ours, injections(injectionId=[1, 2])) if math.isnan(value)}
     assert reasons == {
         **dict.fromkeys(
             ("flavor.pullChange", "flavor.absolutePullChange"),
-            "1 of 2 injections have no finite flux with a finite error above 0 in one of the reruns",
+            "all 2 injections have no finite flux with a finite error above 0 in one of the reruns",
         ),
-        "flavor.magChange": "1 of 2 injections have no finite flux in one of the reruns",
+        "flavor.magChange": "all 2 injections have no finite flux in one of the reruns",
     }
-    result = numbers(ours, theirs)
-    assert result["flavor.separationChange"].value == pytest.approx(100)
-    assert result["flavor.numCommon"].value == 2
 
 
 def test_a_source_of_the_wrong_sign_has_no_magnitude():

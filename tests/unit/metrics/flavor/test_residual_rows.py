@@ -18,6 +18,7 @@ from harness.metrics.rows import rows_schema
 from harness.metrics.settings import Settings
 
 ALL = (Stage(""),)
+COUNT = "injected.numUnmeasured"
 PULLS = ("injected.fluxPullMean", "injected.fluxPullWidth", "injected.fracFluxPullTails")
 MAGNITUDES = ("injected.magOffset", "injected.magScatter", "injected.numMagOutliers")
 POSITIONS = ("injected.offsetRa", "injected.offsetDec", "injected.separation")
@@ -176,38 +177,35 @@ def test_outliers_are_those_of_dmtn_256():
 
 
 @pytest.mark.parametrize("error", [0.0, -3.0, np.nan, np.inf, None])
-def test_a_broken_flux_error_is_named(error):
-    """One source without a usable error leaves no pull of its detector; magnitudes do not need it."""
-    frame = injections(visit=[1, 1, 2], sourceFluxErr=10.0).with_columns(
+def test_a_broken_flux_error_is_counted(error):
+    """A source without a usable error is in no mean of pulls, and is counted; magnitudes do not need it."""
+    frame = injections(visit=[1, 1, 2], sourceFlux=[1000.0, 1020, 1000], sourceFluxErr=10.0).with_columns(
         sourceFluxErr=pl.when(pl.col("injectionId") == 1).then(pl.lit(error, pl.Float64)).otherwise("sourceFluxErr")
     )
-    for metric in PULLS:
-        (one, reason), (other, nothing) = details(frame, metric, visits=(1, 2))
-        assert math.isnan(one)
-        assert reason == "1 of 2 sources of injections have no finite flux with a finite error above 0"
-        assert (other, nothing) == (0, None)
-    assert details(frame, "injected.magOffset", visits=(1, 2)) == [(0, None), (0, None)]
+    assert details(frame, "injected.numUnmeasured", visits=(1, 2)) == [(1, None), (0, None)]
+    assert details(frame, "injected.fluxPullMean", visits=(1, 2)) == [(2, None), (0, None)]
+    assert numbers(frame, visits=(1, 2))["injected.fluxPullMean"] == 1
+    assert details(frame, "injected.magScatter", visits=(1, 2))[1] == (0, None)
 
 
 @pytest.mark.parametrize("flux", [np.nan, np.inf, None])
-def test_a_broken_flux_is_named(flux):
-    """A source without a flux leaves neither pulls nor magnitudes, and no number of outliers."""
-    frame = injections(sourceFlux=[1.0, 1000]).with_columns(
-        sourceFlux=pl.when(pl.col("injectionId") == 1).then(pl.lit(flux, pl.Float64)).otherwise("sourceFlux")
-    )
+def test_a_column_without_fluxes_is_named(flux):
+    """Where no source has a flux there are neither pulls nor magnitudes, and no number of outliers."""
+    frame = injections(sourceFlux=[1.0, 1.0]).with_columns(sourceFlux=pl.lit(flux, pl.Float64))
     for metric in (*PULLS, *MAGNITUDES):
         ((value, reason),) = details(frame, metric)
         assert math.isnan(value)
-        assert reason.startswith("1 of 2 sources of injections have no finite flux")
+        assert reason.startswith("all 2 sources of injections have no finite flux")
+    assert details(frame, "injected.numUnmeasured") == [(2, None)]
     assert details(frame, "injected.offsetRa") == [(0, None)]
 
 
-def test_a_stage_without_the_broken_source_is_measured():
-    """Flags that reject the source without an error give pulls of the others."""
+def test_a_stage_counts_the_broken_sources_that_it_leaves():
+    """Flags that reject the source without an error leave none to count."""
     frame = injections(sourceFluxErr=[np.nan, 10.0], good_S6=[False, True])
     rows = residual_rows(frame, detectors(1), [Stage(""), Stage("S6")], "HSC")
-    assert math.isnan(measured(rows)["injected.fluxPullMean"].value)
-    assert measured(rows)["injected.fluxPullMean.S6"].value == 0
+    assert measured(rows)["injected.numUnmeasured"].value == 1
+    assert measured(rows)["injected.numUnmeasured.S6"].value == 0
 
 
 def test_each_stage_has_the_residuals_of_what_it_leaves():
@@ -223,7 +221,9 @@ def test_each_stage_has_the_residuals_of_what_it_leaves():
 def test_a_stage_that_is_not_available_says_so_once():
     """A list whose flags are missing has one row for each metric, of the whole rerun, with the reason."""
     rows = residual_rows(injections(), detectors(1, 2), [Stage("A5", "flag list A5 needs nodata")], "HSC").to_pylist()
-    assert sorted(row["metric"] for row in rows) == sorted(f"{name}.A5" for name in (*PULLS, *MAGNITUDES, *POSITIONS))
+    assert sorted(row["metric"] for row in rows) == sorted(
+        f"{name}.A5" for name in (COUNT, *PULLS, *MAGNITUDES, *POSITIONS)
+    )
     for row in rows:
         assert (row["visit"], row["detector"], row["detail"]) == (None, None, "flag list A5 needs nodata")
         assert math.isnan(row["numerator"])
