@@ -39,9 +39,13 @@ EMBEDDED_DATASETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "rtm007": ("run_5001_v1", "run_5001_v2", "run_5001_v3"),
         "latiss": ("w_2023_49", "w_2023_52", "w_2024_03"),
         "dp02": ("w_2023_37", "w_2023_41"),
+        "hsc_sprint": ("convolve_template", "auto", "pre_convolution", "wrong_kernel"),
     }
 )
-"""Collections of the embedded repositories, oldest first, by the dataset whose baseline they are held against."""
+"""Collections of the embedded repositories by the dataset whose baseline they are held against.
+
+Oldest first; those of ``hsc_sprint`` are of one age and differ in their configuration, the last one being wrong.
+"""
 
 EMBEDDED_DATASET = "hits2015"
 """The dataset that is meant when none is named."""
@@ -50,9 +54,9 @@ EMBEDDED_RERUNS = EMBEDDED_DATASETS[EMBEDDED_DATASET]
 """Its collections, oldest first."""
 
 
-#: What an embedded repository is made of; that of images is for who asks for them, being the larger one.
-_OF_TABLES, _OF_IMAGES = ("survey", "sensor"), ("images",)
-_PACKAGES = MappingProxyType({"latiss": _OF_IMAGES, "dp02": _OF_IMAGES})
+#: What an embedded repository is made of; those of images are for who asks for them, being the larger ones.
+_OF_TABLES, _OF_IMAGES, _OF_FLAVORS = ("survey", "sensor"), ("images",), ("images.flavors",)
+_PACKAGES = MappingProxyType({"latiss": _OF_IMAGES, "dp02": _OF_IMAGES, "hsc_sprint": _OF_FLAVORS})
 
 
 def embedded_repository(
@@ -176,7 +180,12 @@ def _build(repository: Path, packages: Sequence[str], progress: Callable[[str], 
     try:
         tell = progress or (lambda _: None)
         # Loaded once: a second copy of a package would share its submodules with the first.
-        loaders = {"survey": load_survey, "sensor": load_sensor, "images": load_images}
+        loaders: dict[str, Callable[[], ModuleType]] = {
+            "survey": load_survey,
+            "sensor": load_sensor,
+            "images": load_images,
+            "images.flavors": lambda: load_images().flavors,
+        }
         Butler.makeRepo(str(partial))
         for name in packages:
             loaders[name]().add(partial, tell)
@@ -190,7 +199,9 @@ def _key(packages: Sequence[str]) -> str:
     """Return a digest of everything that decides what a repository holds."""
     digest = hashlib.blake2b(version("lsst-daf-butler").encode(), digest_size=6)
     for name in packages:
-        for source in sorted((shipped("fixtures") / name).glob("*.py")):
-            digest.update(f"{name}/{source.name}".encode())
+        package, _, part = name.partition(".")
+        folder = shipped("fixtures") / package
+        for source in sorted(folder.glob("**/*.py" if part else "*.py")):  # a part uses what stands beside it
+            digest.update(f"{name}/{source.relative_to(folder).as_posix()}".encode())
             digest.update(source.read_bytes())
     return digest.hexdigest()

@@ -183,16 +183,26 @@ def test_names_are_those_of_the_packages() -> None:
         "rtm007": load_sensor().RERUNS,
         "latiss": images.latiss_truth.RERUNS,
         "dp02": images.dp02_truth.RERUNS,
+        "hsc_sprint": images.flavors.RERUNS,
     }
 
 
-@pytest.mark.parametrize(("dataset", "part"), [("hits2015", "survey"), ("rtm007", "sensor"), ("latiss", "images")])
+@pytest.mark.parametrize(
+    ("dataset", "part"),
+    [
+        ("hits2015", "survey"),
+        ("rtm007", "sensor"),
+        ("latiss", "images"),
+        ("hsc_sprint", "images"),
+        ("hsc_sprint", "images/flavors"),
+    ],
+)
 def test_repository_changes_its_name_with_its_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, part: str
 ) -> None:
     """A changed source file, or another version of Butler, gives another repository and never a stale one."""
     monkeypatch.setattr(embedded, "shipped", lambda name: tmp_path)
-    (tmp_path / part).mkdir()
+    (tmp_path / part).mkdir(parents=True)
     source = tmp_path / part / "__init__.py"
 
     def root(text: str, butler: str) -> Path:
@@ -204,6 +214,19 @@ def test_repository_changes_its_name_with_its_parts(
 
     assert root("one", "30") == root("one", "30")
     assert len({root("one", "30"), root("two", "30"), root("one", "31")}) == 3
+
+
+def test_flavors_have_a_repository_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks for LATISS does not wait for the flavors, nor for a repository to change because they do."""
+    monkeypatch.setattr(embedded, "shipped", lambda name: tmp_path)
+    (tmp_path / "images" / "flavors").mkdir(parents=True)
+    source = tmp_path / "images" / "flavors" / "design.py"
+    keys = []
+    for text in ("one", "two"):
+        source.write_text(text)
+        keys.append([embedded._key(embedded._PACKAGES[dataset]) for dataset in ("latiss", "dp02", "hsc_sprint")])
+    assert keys[0][0] == keys[0][1] == keys[1][0]
+    assert len({keys[0][0], keys[0][2], keys[1][2]}) == 3
 
 
 @pytest.mark.parametrize(("load", "part"), [(load_survey, "survey"), (load_sensor, "sensor"), (load_images, "images")])

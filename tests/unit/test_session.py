@@ -158,7 +158,7 @@ class TestDataset:
         """One baseline cannot be that of both."""
         both = Session(Request(reruns=tuple(reruns[0] for reruns in EMBEDDED_DATASETS.values())))
         with pytest.raises(
-            UsageError, match=r"several datasets \(hits2015, rtm007, latiss, dp02\); ask for one at a time"
+            UsageError, match=r"several datasets \(hits2015, rtm007, latiss, dp02, hsc_sprint\); ask for one at a time"
         ):
             _ = both.dataset
 
