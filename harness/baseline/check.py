@@ -11,13 +11,15 @@ from harness.baseline.acknowledge import LONGEST
 from harness.baseline.edit import reformat_baseline
 from harness.baseline.files import canonical_bytes, list_baselines, parse_baseline, read_content
 from harness.errors import BrokenFileError, UsageError
+from harness.metrics.flavor.identities import broken_identities
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
     from datetime import date
     from pathlib import Path
 
     from harness.baseline.model import Baseline, Settings
+    from harness.baseline.published import Published
     from harness.model import Metric
 
 __all__ = ["Finding", "check_folder"]
@@ -112,7 +114,7 @@ def _form(path: Path, content: bytes, baseline: Baseline, *, fix: bool) -> Itera
 
 
 def _entries(baseline: Baseline, catalogue: Callable[[Settings], Mapping[str, Metric]]) -> Iterator[str]:
-    """Check settings and entries against what is measured."""
+    """Check settings, entries and published figures against what is measured."""
     try:
         metrics = catalogue(baseline.settings)
     except UsageError as error:
@@ -126,6 +128,18 @@ def _entries(baseline: Baseline, catalogue: Callable[[Settings], Mapping[str, Me
         other = getattr(entry.expectation, "metric", None)
         if other is not None and other not in metrics:
             yield f"{name} is held against {other}, which is not measured by anything"
+    if baseline.published is not None:
+        yield from _published(baseline.published, metrics, baseline.settings.good_flags)
+
+
+def _published(published: Published, metrics: Container[str], good_flags: str) -> Iterator[str]:
+    """Check published figures by what they must fulfil among themselves."""
+    for rerun, numbers in sorted(published.reruns.items()):
+        for name in sorted(numbers):
+            if name not in metrics:
+                yield f"{name}, published for {rerun}, is not measured by anything; correct its name"
+        for broken in broken_identities(numbers, good_flags):
+            yield f"the figures published for {rerun} contradict each other: {broken}; see {published.source}"
 
 
 def _acknowledgements(path: Path, baseline: Baseline, today: date) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import ValidationError
 
 from harness.baseline import model
+from harness.baseline.published import Published
 from harness.baseline.strictjson import json_path
 from harness.errors import UsageError
 
@@ -30,6 +31,7 @@ _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "acceptances": model.Acceptance,
     "acknowledgements": model.Acknowledgement,
     "metrics": model.Entry,
+    "published": Published,
 }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from harness.baseline.explain import explain, refuse_invalid
-from harness.baseline.migrations import migrate
+from harness.baseline.migrations import is_newer, migrate
 from harness.baseline.model import SCHEMA_VERSION, Baseline, Settings
 from harness.baseline.strictjson import parse_json
 from harness.errors import BrokenFileError, UsageError
@@ -124,7 +124,7 @@ def parse_baseline(content: bytes, path: Path) -> Baseline:
         return Baseline.model_validate_json(json.dumps(members))
     except ValidationError as error:
         version = members["schema_version"]
-        newer = "" if version == SCHEMA_VERSION else f"; it has schema {version}, this rerun-harness {SCHEMA_VERSION}"
+        newer = f"; it has schema {version}, this rerun-harness {SCHEMA_VERSION}" if is_newer(version) else ""
         raise BrokenFileError(f"{source}: {explain(error)}{newer}") from None
 
 

@@ -1,18 +1,27 @@
 """Forward migration of older baseline files, one major schema version at a time.
 
-A schema version is semantic: the major number grows when an older reader cannot understand a file.  A change of the
-major number comes with one function here that rewrites the JSON object of the version before.
+A schema version is semantic: the major number grows when an older reader cannot understand any file of it.  A change
+of the major number comes with one function here that rewrites the JSON object of the version before.  The minor number
+grows with a section that a file may have: files without it are read by an older reader too; of one with it that reader
+says which section it does not know, and which versions they have.  A file keeps its minor number until it is given such
+a section.
+
+=====  ====================================
+1.0.0  the first
+1.1.0  may have the section ``published``
+=====  ====================================
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from harness.baseline.model import MIN_READ_VERSION, SCHEMA_VERSION
 from harness.errors import BrokenFileError
 
-__all__ = ["MIGRATIONS", "Migration", "migrate"]
+__all__ = ["MIGRATIONS", "Migration", "is_newer", "migrate"]
 
 Migration: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -60,6 +69,12 @@ def migrate(content: Mapping[str, Any], source: str) -> Mapping[str, Any]:
             )
         content = MIGRATIONS[major](content)
     return {**content, "schema_version": SCHEMA_VERSION, "min_read_version": MIN_READ_VERSION}
+
+
+def is_newer(version: str) -> bool:
+    """Return whether a schema version is newer than the one that this harness writes."""
+    theirs, ours = ([int(number) for number in re.findall("[0-9]+", text)] for text in (version, SCHEMA_VERSION))
+    return theirs > ours
 
 
 def _major(version: str) -> int:

@@ -9,14 +9,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations at run time
-from datetime import UTC, date, datetime
+from datetime import date  # noqa: TC003 - likewise
 from typing import Annotated, Literal, Self, TypeAlias, final
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -25,7 +22,8 @@ from pydantic import (
     model_validator,
 )
 
-from harness.baseline.strictjson import is_unicode
+from harness.baseline.published import Published  # noqa: TC001 - likewise
+from harness.baseline.strict import Moment, Note, Strict, Text
 
 __all__ = [
     "MIN_READ_VERSION",
@@ -48,29 +46,10 @@ __all__ = [
 ]
 
 #: Version of the schema that this harness writes; see `harness.baseline.migrations`.
-SCHEMA_VERSION = "1.0.0"
+SCHEMA_VERSION = "1.1.0"
 
 #: Lowest major schema version of a reader that understands what this harness writes.
 MIN_READ_VERSION = 1
-
-
-def _in_whole_utc_seconds(moment: datetime) -> datetime:
-    """Refuse moments that have several spellings."""
-    if moment.utcoffset() != UTC.utcoffset(None) or moment.microsecond:
-        raise ValueError("must be in UTC and whole seconds, such as 2026-11-21T09:30:00Z")
-    return moment
-
-
-def _unicode(text: str) -> str:
-    if not is_unicode(text):
-        raise ValueError(f"must be made of characters (got {text!r})")
-    return text
-
-
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must not be blank")
-    return text
 
 
 def _file_name(name: str) -> str:
@@ -86,24 +65,11 @@ def _three_numbers(version: str) -> str:
     return version
 
 
-Note: TypeAlias = Annotated[str, AfterValidator(_unicode)]
-Text: TypeAlias = Annotated[Note, AfterValidator(_not_blank)]
-Moment: TypeAlias = Annotated[AwareDatetime, AfterValidator(_in_whole_utc_seconds)]
 Direction: TypeAlias = Literal["both", "lower_is_better", "higher_is_better"]
 
 
-class _Strict(BaseModel):
-    """Nothing is converted, guessed or ignored."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
-
-    def replaced(self, **fields: object) -> Self:
-        """Return a copy with other values for some fields, validated (which `model_copy` is not)."""
-        return type(self)(**{**dict(self), **fields})
-
-
 @final
-class Unchanged(_Strict):
+class Unchanged(Strict):
     """The change stays within ± max(``atol``, ``rtol`` × abs(baseline)).
 
     Attributes
@@ -127,7 +93,7 @@ class Unchanged(_Strict):
 
 
 @final
-class Within(_Strict):
+class Within(Strict):
     """The value lies in [``low``, ``high``], in the metric's unit."""
 
     kind: Literal["within"] = "within"
@@ -144,7 +110,7 @@ class Within(_Strict):
         return f"within {self.low:g} to {self.high:g}"
 
 
-class _Ordered(_Strict):
+class _Ordered(Strict):
     """Below or above another metric, or a number.
 
     Attributes
@@ -192,7 +158,7 @@ class Above(_Ordered):
 
 
 @final
-class AgreesWith(_Strict):
+class AgreesWith(Strict):
     """The ratio to another metric's estimate differs from 1 by at most ``rtol``."""
 
     kind: Literal["agrees_with"] = "agrees_with"
@@ -204,7 +170,7 @@ class AgreesWith(_Strict):
 
 
 @final
-class Closes(_Strict):
+class Closes(Strict):
     """The largest absolute residual is at most ``ulp`` units in the last place of the operands."""
 
     kind: Literal["closes"] = "closes"
@@ -221,7 +187,7 @@ Expectation: TypeAlias = Annotated[
 
 
 @final
-class Original(_Strict):
+class Original(Strict):
     """The first value ever accepted, and the acceptance it came with: small steps are measured from here."""
 
     value: float
@@ -229,7 +195,7 @@ class Original(_Strict):
 
 
 @final
-class AmplifierValue(_Strict):
+class AmplifierValue(Strict):
     """The accepted value of one amplifier: means over amplifiers do not see two of them change places.
 
     Attributes
@@ -246,7 +212,7 @@ class AmplifierValue(_Strict):
 
 
 @final
-class Entry(_Strict):
+class Entry(Strict):
     """The accepted value of one metric.
 
     Attributes
@@ -296,7 +262,7 @@ class Entry(_Strict):
 
 
 @final
-class Acceptance(_Strict):
+class Acceptance(Strict):
     """Why, when and by whom values were accepted, and what they were measured on.
 
     Attributes
@@ -331,7 +297,7 @@ class Acceptance(_Strict):
 
 
 @final
-class Acknowledgement(_Strict):
+class Acknowledgement(Strict):
     """A known failure of one metric, until a date.
 
     Attributes
@@ -356,7 +322,7 @@ class Acknowledgement(_Strict):
 
 
 @final
-class Settings(_Strict):
+class Settings(Strict):
     """The settings of the definitions with which a dataset is measured (`harness.metrics.settings`).
 
     Attributes
@@ -384,7 +350,7 @@ class Settings(_Strict):
 
 
 @final
-class Baseline(_Strict):
+class Baseline(Strict):
     """The accepted measurements of one dataset.
 
     Attributes
@@ -403,6 +369,8 @@ class Baseline(_Strict):
         Known failures by metric name.
     metrics
         Accepted values by metric name.
+    published
+        What a publication says of this dataset, from schema 1.1.0 on; None where there is nothing.
     """
 
     schema_version: Annotated[str, AfterValidator(_three_numbers)] = SCHEMA_VERSION
@@ -412,6 +380,18 @@ class Baseline(_Strict):
     acceptances: Mapping[Text, Acceptance] = {}
     acknowledgements: Mapping[Text, Acknowledgement] = {}
     metrics: Mapping[Text, Entry] = {}
+    published: Published | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_empty_published(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
+        content: dict[str, object] = write(self)
+        return {name: value for name, value in content.items() if name != "published" or value}
+
+    @model_validator(mode="after")
+    def _has_the_schema_of_its_fields(self) -> Self:
+        if self.published is not None and self.schema_version.startswith("1.0."):
+            raise ValueError(f"has published figures, which schema {self.schema_version} has not; make it 1.1.0")
+        return self
 
     @model_validator(mode="after")
     def _knows_its_acceptances(self) -> Self:

@@ -180,7 +180,7 @@ def test_bad_content_is_one_sentence(path, old, new, message):
         (b"null", "holds null, where"),
         (b"[" * 100_000 + b"]", "nested too deeply"),
         (b'{"a":' * 200 + b"1" + b"}" * 200, "nested too deeply"),
-        (b"{}", "schema_version must be a version such as 1.0.0"),
+        (b"{}", "schema_version must be a version such as 1.1.0"),
         (b"{} {}", "not JSON: extra data"),
         (b'{"by": "\xff"}', r"is not UTF-8 \(byte 8\)"),
         ("{}".encode("utf-16"), "is not UTF-8"),

@@ -9,6 +9,7 @@ import pytest
 from harness.baseline import migrations
 from harness.baseline.edit import reformat_baseline
 from harness.baseline.files import canonical_bytes, read_baseline
+from harness.baseline.model import SCHEMA_VERSION
 from harness.errors import BrokenFileError
 
 
@@ -67,16 +68,41 @@ def test_newer_schema_is_refused(path):
 
 def test_newer_minor_schema_is_read_and_kept(path):
     """A newer file that this version still understands is read, and keeps its version when it is written."""
-    path.write_text(path.read_text(encoding="utf-8").replace('"1.0.0"', '"1.3.0"'), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace(f'"{SCHEMA_VERSION}"', '"1.3.0"'), encoding="utf-8")
     assert canonical_bytes(read_baseline(path)) == path.read_bytes()
 
 
 def test_newer_minor_schema_with_unknown_fields(path):
     """An unknown field in a newer file points to the version as the likely cause."""
     text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace('"1.0.0"', '"1.3.0"').replace('"unit"', '"seed": 1, "unit"', 1), encoding="utf-8")
+    path.write_text(
+        text.replace(f'"{SCHEMA_VERSION}"', '"1.3.0"').replace('"unit"', '"seed": 1, "unit"', 1), encoding="utf-8"
+    )
     with pytest.raises(BrokenFileError, match=r"unknown field 'seed'.*; it has schema 1\.3\.0, this rerun-harness 1"):
         read_baseline(path)
+
+
+def test_older_minor_schema_keeps_its_version_and_bytes(path):
+    """A file of an older minor version is read as it is, and written back byte by byte."""
+    content = path.read_bytes().replace(SCHEMA_VERSION.encode(), b"1.0.0")
+    path.write_bytes(content)
+    reformat_baseline(path)
+    assert path.read_bytes() == content
+
+
+def test_an_unknown_field_of_an_older_file_is_not_excused(path):
+    """That a file is older than this harness does not explain a field which that does not know."""
+    text = path.read_text(encoding="utf-8").replace(SCHEMA_VERSION, "1.0.0")
+    path.write_text(text.replace('"unit"', '"seed": 1, "unit"', 1), encoding="utf-8")
+    with pytest.raises(BrokenFileError, match=r"unknown field 'seed'; allowed are .*amplifiers$"):
+        read_baseline(path)
+
+
+@pytest.mark.parametrize(("version", "newer"), [("1.0.9", False), ("1.1.0", False), ("1.1.1", True), ("1.10.0", True)])
+def test_versions_are_ordered_as_numbers(monkeypatch, version, newer):
+    """The tenth minor version follows the ninth."""
+    monkeypatch.setattr(migrations, "SCHEMA_VERSION", "1.1.0")
+    assert migrations.is_newer(version) is newer
 
 
 @pytest.mark.parametrize("version", [None, 1, "", "one", "1.x", "²"])
