@@ -98,10 +98,10 @@ def test_an_unknown_field_of_an_older_file_is_not_excused(path):
         read_baseline(path)
 
 
-@pytest.mark.parametrize(("version", "newer"), [("1.0.9", False), ("1.1.0", False), ("1.1.1", True), ("1.10.0", True)])
+@pytest.mark.parametrize(("version", "newer"), [("1.8.10", False), ("1.9.0", False), ("1.9.1", True), ("1.10.0", True)])
 def test_versions_are_ordered_as_numbers(monkeypatch, version, newer):
     """The tenth minor version follows the ninth."""
-    monkeypatch.setattr(migrations, "SCHEMA_VERSION", "1.1.0")
+    monkeypatch.setattr(migrations, "SCHEMA_VERSION", "1.9.0")
     assert migrations.is_newer(version) is newer
 
 
