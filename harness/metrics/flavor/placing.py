@@ -51,7 +51,8 @@ def place_injections(
 
     A row that names visit and detector is there.  Any other is on every detector whose region on the sky holds it, of
     the visit, detector and band that it does name.  A row that lies beyond its detector by pixel position, or by region
-    where pixels do not tell, is outside.
+    where pixels do not tell, is outside.  A row that is in both images or in neither (``inOneImage`` is false) is no
+    injection: its flux is not in the difference.
 
     Parameters
     ----------
@@ -113,12 +114,13 @@ def _catalogue_schema() -> pl.Schema:
             "band": pl.String,
             **dict.fromkeys(("ra", "dec", "x", "y", "flux", "fluxErr", "mag", "snr"), pl.Float64),
             "inTemplate": pl.Boolean,
+            "inOneImage": pl.Boolean,
         }
     )
 
 
 def _catalogue_frame(catalogue: pa.Table) -> pl.DataFrame:
-    """Return a catalogue with all columns that one may have, ``row``, and whether the position can be used."""
+    """Return what is in one image of the two, with all columns that a catalogue may have, ``row`` and ``isPlaced``."""
     import polars as pl
 
     if missing := [name for name in ("ra", "dec") if name not in catalogue.column_names]:
@@ -132,6 +134,7 @@ def _catalogue_frame(catalogue: pa.Table) -> pl.DataFrame:
     is_placed = pl.col("ra").is_finite() & pl.col("dec").is_finite() & (pl.col("dec").abs() <= 90)
     return (
         frame.select(pl.col(name).cast(kind) for name, kind in schema.items())
+        .filter(pl.col("inOneImage").fill_null(value=True))
         .with_columns(pl.col("inTemplate").fill_null(value=False), is_placed.fill_null(value=False).alias("isPlaced"))
         .with_columns(pl.coalesce("injectionId", pl.when("isPlaced").then(_position_id())).alias("injectionId"))
         .with_row_index("row")

@@ -167,7 +167,7 @@ def test_offsets_are_those_of_astropy():
 
     rng = np.random.default_rng(1)
     n = 50
-    ra, dec = rng.uniform(-0.05, 0.05, n) % 360, rng.uniform(-60, 60, n)
+    ra, dec = rng.uniform(-0.1 * ARCSEC, 0.1 * ARCSEC, n) % 360, rng.uniform(-60, 60, n)
     moved = (ra + rng.normal(0, 0.1 * ARCSEC, n)) % 360, dec + rng.normal(0, 0.1 * ARCSEC, n)
     frame = matched(injections_of(ra, dec), sources_of(*moved), detectors_of((1, 1), size=None)).injections
     true, measured = SkyCoord(ra, dec, unit="deg"), SkyCoord(*moved, unit="deg")

@@ -192,3 +192,18 @@ def test_margins_at_the_pixels_of_a_small_detector():
         }
     )
     np.testing.assert_array_equal(edge_margin(frame), [0.5, 4.5, 0.0, -0.5, np.nan, np.nan])
+
+
+def test_what_is_in_both_images_or_in_neither_is_no_injection():
+    """A row that says so is left out before anything is counted; one that says nothing is an injection."""
+    catalogue = {
+        "injectionId": [1, 2, 3, 1],
+        "visit": [1] * 4,
+        "detector": pa.array([4] * 4, pa.int32()),
+        "ra": [5.0] * 4,
+        "dec": [0.0, 1.0, 2.0, 3.0],
+        "inOneImage": [False, True, None, True],
+    }
+    placed = place(catalogue, TWO_VISITS)
+    assert placed.injections.select("injectionId", "dec").rows() == [(2, 1.0), (3, 2.0), (1, 3.0)]
+    assert placed.ladder.rows() == [(1, 4, 0, 0, 0, 0)]
