@@ -227,6 +227,23 @@ def test_flats_among_the_inputs_of_a_rerun_of_the_sky_do_not_count(root: Path) -
     assert len(rerun.provenance().inputs) == 1
 
 
+def test_flats_beside_a_catalogue_of_the_sky_count(root: Path) -> None:
+    """A catalogue that is only there to be looked up does not make a rerun one of the sky."""
+    import pyarrow as pa
+    from lsst.daf.butler import Butler, DatasetType
+
+    ingest(root, "raw/all", "raw", *ALL)
+    with Butler.from_config(str(root), writeable=True) as butler:
+        butler.registry.registerDatasetType(
+            DatasetType("bright_stars", ("instrument",), "ArrowTable", universe=butler.dimensions)
+        )
+        butler.collections.register("refcats")
+        butler.put(pa.table({"ra": [1.0], "dec": [2.0]}), "bright_stars", HERE, run="refcats")
+    rerun = collect(root, "ptc", "raw/all", "refcats")
+    assert list(rerun.tables) == ["star"]
+    assert rerun.flats is not None
+
+
 def test_a_collection_without_flats_has_none(root: Path) -> None:
     """Raws that are no flats are not listed."""
     ingest(root, "raw/all", "raw", {"exposure": 3, "detector": 1})

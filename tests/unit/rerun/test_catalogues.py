@@ -141,6 +141,21 @@ def test_both_generations_read_alike_from_a_butler(
     assert found.read(["visit", "detector", "band"]).schema.types == [pa.int64(), pa.int32(), pa.string()]
 
 
+def test_each_visit_has_the_magnitudes_of_its_band(butler_root: Path, put: Put) -> None:
+    """Files that are stored alike differ in the column that counts."""
+    from lsst.daf.butler import Butler
+
+    here = {"instrument": "DECam"}
+    with Butler.from_config(str(butler_root), writeable=True) as butler:
+        butler.registry.insertDimensionData("physical_filter", here | {"name": "r DECam", "band": "r"})
+        visit = {"id": 7, "name": "7", "day_obs": 20150217, "physical_filter": "r DECam"}
+        butler.registry.insertDimensionData("visit", here | visit)
+    put(butler_root, "r", "deepDiff_matchDiaSrc", [(HERE, older()), (HERE | {"visit": 7}, older())])
+    found = read(ButlerRerun(str(butler_root), "r").tables["injection"], "visit", "mag")
+    assert found["visit"] == [7] * N + [411371] * N
+    assert found["mag"] == pytest.approx([*(MAG + 0.4), *MAG], nan_ok=True)
+
+
 def test_a_pandas_join_is_told_apart_from_the_source(make_folder: Make) -> None:
     """Columns that both have bear a suffix; those of the source that only it has are not the injection's."""
     table = joined().rename_columns({"raJ2000": "ra_x", "decJ2000": "dec_x", "ra": "ra_y", "decl": "dec_y", "x": "x_y"})
