@@ -273,4 +273,4 @@ def _grid(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     u, v = (axis.reshape(-1, 1) for axis in np.meshgrid(step, step))
     a, b, c, d = np.moveaxis(unit_vectors(corners[..., 0], corners[..., 1])[:, :, None], 1, 0)
     x, y, z = np.moveaxis((1 - u) * (1 - v) * a + u * (1 - v) * b + u * v * c + (1 - u) * v * d, -1, 0)
-    return np.stack([np.degrees(np.arctan2(y, x)) % 360, np.degrees(np.arctan2(z, np.hypot(x, y)))], axis=-1)
+    return np.stack([np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))], axis=-1)
