@@ -163,6 +163,7 @@ def test_a_pandas_join_is_told_apart_from_the_source(make_folder: Make) -> None:
     found = injection(make_folder, table)
     assert read(found, "ra", "x") == {"ra": pytest.approx(RA), "x": (np.arange(N) + 0.5).tolist()}
     assert "snr" not in found.columns
+    assert read(found, "visit", "detector") == {"visit": [411371, None] * 3, "detector": [60, None] * 3}
 
 
 def test_a_table_of_matches_without_a_join_keeps_its_own_columns(butler_root: Path, put: Put) -> None:
