@@ -99,6 +99,7 @@ def placement_rows(
     it would be 33 %.
     """
     false = sources.filter(is_false_positive()).join(detectors.select(_KEY).with_row_index("at"), on=_KEY)
+    false = false.select("at", "x", "y", "margin", "nearStar", *(stage.column for stage in stages if stage.column))
     chips = _Chips(detectors, floats(detectors, "width"), floats(detectors, "height"), settings.edge_width)
     inside = false.filter(_is_placed() & (pl.col("margin") >= settings.edge_width))
     lines = {metric: inside.sort("at", across) for metric, (across, _) in _LINES.items()}
@@ -261,7 +262,9 @@ def _corners(detectors: pl.DataFrame, regions: pa.Table | None) -> NDArray[np.fl
         known = pl.DataFrame(pl.from_arrow(regions.select([*_KEY, "corners"]))).filter(
             pl.col("corners").list.len() == 8
         )
-        known = known.with_columns(pl.col("visit").cast(pl.Int64), pl.col("detector").cast(pl.Int32)).unique(_KEY)
+        known = known.with_columns(pl.col("visit").cast(pl.Int64), pl.col("detector").cast(pl.Int32)).unique(
+            _KEY, keep="first", maintain_order=True
+        )
         both = detectors.select(_KEY).with_row_index("at").join(known, on=_KEY)
         corners[both["at"].to_numpy()] = np.array(both["corners"].to_list(), np.float64).reshape(-1, 8)
     return corners.reshape(-1, 4, 2)

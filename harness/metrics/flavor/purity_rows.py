@@ -68,8 +68,9 @@ def purity_rows(
     """
     n = detectors.height
     places = detectors.select(_KEY).with_row_index("at")
-    sources = sources.join(places, on=_KEY)
-    injections = injections.join(places, on=_KEY)
+    flags = [stage.column for stage in stages if stage.column]
+    sources = sources.select(*_KEY, "kind", "nearInjection", *flags).join(places, on=_KEY)
+    injections = injections.select(*_KEY, "diaSourceId", *flags).join(places, on=_KEY)
     found = injections.filter(pl.col("diaSourceId") != 0)
     searched = uncovered_area(floats(detectors, "area"), sums(_rows(injections), n), NEAR_INJECTION)
     is_searched = np.isfinite(searched)
