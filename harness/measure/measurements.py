@@ -265,9 +265,13 @@ def _stated_uncertainty(rows: dict[str, np.ndarray], denominator: np.ndarray | N
     """Combine what the rows of each unit state of their own uncertainty; None when they state nothing."""
     if not rows["unit"].size or np.isnan(rows["uncertainty"]).all():
         return None
-    weights = 1.0 if denominator is None else rows["denominator"]
-    _, (variance,) = _by_unit(rows["unit"], (rows["uncertainty"] * weights) ** 2)
-    return np.asarray(np.sqrt(variance) / (1.0 if denominator is None else denominator))
+    if denominator is None:
+        _, (variance,) = _by_unit(rows["unit"], rows["uncertainty"] ** 2)
+        return np.asarray(np.sqrt(variance))
+    _, (variance,) = _by_unit(rows["unit"], (rows["uncertainty"] * rows["denominator"]) ** 2)
+    error = np.full(denominator.shape, np.nan)
+    np.divide(np.sqrt(variance), denominator, out=error, where=denominator != 0)
+    return error
 
 
 def _samples(rows: dict[str, np.ndarray]) -> np.ndarray | None:
