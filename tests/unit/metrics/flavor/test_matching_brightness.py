@@ -61,7 +61,7 @@ def test_signal_to_noise_is_the_best_that_is_known():
     sources = {
         "key": [0] * 11 + [1] * 9 + [2],
         "visit": [1] * 20 + [2],
-        "fluxErr": [10.0] * 6 + [1000.0] * 5 + [20.0] * 9 + [NAN],
+        "fluxErr": [10.0] * 5 + [40.0] * 6 + [5.0] * 9 + [NAN],
     }
     frame = brightness(
         sources,
@@ -71,5 +71,5 @@ def test_signal_to_noise_is_the_best_that_is_known():
         key=[0, 0, 0, 0, 0, 1, 2],
         visit=[1, 1, 1, 1, 1, 1, 2],
     )
-    # 11 errors of detector 0: median 10; 9 of detector 1 are too few: median of the visit's 20; none in visit 2.
-    np.testing.assert_allclose(frame["snr"], [7, 25, 10, 10, 10, 5, NAN])
+    # 11 errors of detector 0: median 40; 9 of detector 1 are too few: 10 of the visit's 20; none in visit 2.
+    np.testing.assert_allclose(frame["snr"], [7, 25, 2.5, 2.5, 2.5, 10, NAN])
