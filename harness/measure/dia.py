@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.measure.tasks import Family, Made, Task, digest_of_partitions, digest_of_table, grouped
 from harness.model import digest_of
+from harness.rerun.tables import CATALOGUES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,8 @@ def dia_tasks(rerun: Rerun, settings: Settings) -> list[Task]:
     """
     sources = rerun.tables["diaSource"].partitions()
     places = digest_of_table(rerun.regions())
-    everything = digest_of_partitions([p for table in rerun.tables.values() for p in table.partitions()]) + places
+    own = [table for name, table in rerun.tables.items() if name not in CATALOGUES]
+    everything = digest_of_partitions([p for table in own for p in table.partitions()]) + places
 
     def task(kind: str, key: str, partitions: Sequence[Partition] | None, inputs: str) -> Task:
         chosen = None if partitions is None else tuple(partitions)

@@ -105,8 +105,9 @@ class CombinedRerun:
         versions = {key: value for key, value in good.items() if deep.get(key) == value}
         versions |= {f"{key} (good)": value for key, value in good.items() if key not in versions}
         versions |= {f"{key} (deep)": value for key, value in deep.items() if key not in versions}
+        configs = {f"{side} {key}": value for side, part in parts.items() for key, value in part.configs.items()}
         source = "; ".join(f"{side}: {part.source}" for side, part in parts.items())
-        return Provenance(self.name, source, inputs, versions, parts["good"].schema)
+        return Provenance(self.name, source, inputs, versions, parts["good"].schema, configs)
 
 
 def _templates(rerun: Rerun, side: str) -> set[str]:

@@ -115,6 +115,13 @@ def test_provenance_is_that_of_both(tmp_path: Path) -> None:
     assert len(found.inputs) == 12
 
 
+def test_the_settings_are_those_of_both(tmp_path: Path) -> None:
+    """Each setting has the side that it belongs to."""
+    write(tmp_path, "a", "[configs.settings]", '"subtract: mode" = "auto"')
+    write(tmp_path, "b")
+    assert open_rerun(str(tmp_path), "good:a,deep:b").provenance().configs == {"good subtract: mode": "auto"}
+
+
 def test_a_rerun_is_not_compared_with_itself(tmp_path: Path) -> None:
     """Neither by its name, nor by templates that are the same under another one."""
     import shutil
