@@ -486,7 +486,7 @@ def test_the_interval_of_sources_anywhere_covers_one(confidence: float):
 @pytest.mark.slow
 @pytest.mark.parametrize(("on_line", "is_seen"), [(2, False), (4, True)])
 def test_a_bad_row_of_one_detector_is_shown_from_four_of_a_hundred_sources_on(on_line: int, is_seen: bool):
-    """In 33 visits of six detectors with 100 sources each, a bad row of one detector is seen with four, not with two."""
+    """In 33 visits of six detectors with 100 sources each, a bad row of one of them is seen with four, not with two."""
     rng = np.random.default_rng(20)
     detectors = detectors_of(33, 6)
     at = np.repeat(np.arange(198), 100)
