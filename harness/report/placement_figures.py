@@ -14,8 +14,6 @@ from harness.report.drawing import (
     GREEN,
     ORANGE,
     PURPLE,
-    RED,
-    SKY,
     Drawing,
     finished,
     histograms,
@@ -72,8 +70,8 @@ def placement_drawings(
         yield Drawing(
             f"{rerun}: area, sky, flux and signal-to-noise of sources and injections",
             "Fraction of the detector's area that is nearer to its middle, in which sources anywhere would be uniform; "
-            "sky positions of injections that were found in some visit and of those missed in some; and flux "
-            "and signal-to-noise of DIA sources by kind, without sign.",
+            "sky positions of injections, with the share of visits in which each was found; and flux and "
+            "signal-to-noise of DIA sources by kind, without sign.",
             distribution_panels(injections, sources, detectors),
         )
 
@@ -214,23 +212,25 @@ def _draw_areas(axes: Axes, sources: pl.DataFrame, detectors: pl.DataFrame) -> N
 
 
 def _draw_sky(axes: Axes, injections: pl.DataFrame) -> None:
-    """Draw found and missed injections as offsets from their middle, on the plane that touches the sky there."""
-    ra, dec = (injections[name].to_numpy() for name in ("ra", "dec"))
-    known = np.isfinite(ra) & np.isfinite(dec)
+    """Draw injections as offsets from their middle, in shades of the share of visits in which each was found."""
+    import polars as pl
+
+    placed = injections.filter(injections["ra"].is_finite() & injections["dec"].is_finite())
+    share = (pl.col("diaSourceId") != 0).mean().alias("share")
+    shares = placed.group_by("injectionId", maintain_order=True).agg(pl.col("ra", "dec").first(), share)
     axes.set(xlabel="to the east (arcmin)", ylabel="to the north (arcmin)")
-    if not known.any():
+    if shares.is_empty():
         say(axes, "no injection has a position")
         return
-    is_found = (injections["diaSourceId"] != 0).to_numpy()
-    east = (ra - ra[known][0] + 180) % 360 - 180  # right ascension may wrap
-    middle, height = ((values[known].min() + values[known].max()) / 2 for values in (east, dec))
+    ra, dec = (shares[name].to_numpy() for name in ("ra", "dec"))
+    east = (ra - ra[0] + 180) % 360 - 180  # right ascension may wrap
+    middle, height = ((values.min() + values.max()) / 2 for values in (east, dec))
     east, north = 60 * (east - middle) * np.cos(np.radians(height)), 60 * (dec - height)
-    alpha = min(0.9, max(0.2, 1000 / int(known.sum())))
-    for own, marker, label, colour in (
-        (known & is_found, "o", "injection, found", SKY),
-        (known & ~is_found, "x", "injection, missed", RED),
-    ):
-        axes.plot(east[own], north[own], marker, ms=4, mfc="none", mew=1, color=colour, alpha=alpha, label=label)
-    low, high = shown_range(east[known])
-    axes.set(xlim=(high, low), ylim=shown_range(north[known]))
-    note_beyond(axes, np.abs(east[known] - (low + high) / 2), (0, (high - low) / 2))
+    points = axes.scatter(east, north, c=shares["share"].to_numpy(), s=14, cmap="cividis", vmin=0, vmax=1)
+    if axes.figure is not None:
+        bar = axes.figure.colorbar(points, ax=axes)
+        bar.set_label("share of visits in which it was found", fontsize="small")
+        bar.ax.tick_params(labelsize="small")
+    low, high = shown_range(east)
+    axes.set(xlim=(high, low), ylim=shown_range(north))
+    note_beyond(axes, east, (low, high))

@@ -77,12 +77,14 @@ def test_sources_at_the_edge_raise_the_density_there():
 
 
 def test_found_and_missed_injections_are_on_the_sky():
-    """East is to the left, offsets are arcmin on the sky, and right ascension wraps."""
-    table = injections(ra=[359.99, 0.01, 0.0], dec=[60.0, 60.0, 60.02], diaSourceId=[1, 0, 2])
+    """East is to the left, offsets are arcmin on the sky, and right ascension wraps; shades are shares of visits."""
+    known = {"ra": [359.99, 359.99, 0.01, 0.0], "dec": [60.0, 60.0, 60.0, 60.02], "visit": [1, 2, 1, 1]}
+    table = injections(injectionId=[1, 1, 2, 3], diaSourceId=[1, 0, 0, 2], **known)
     axes = distribution_panels(table, sources().clear(), sized_detectors()).axes[1]
     height = math.cos(math.radians(60.01))
-    np.testing.assert_allclose(points(axes, "injection, found"), [[-0.6 * height, 0], [-0.6, 0.6]], atol=1e-6)
-    np.testing.assert_allclose(points(axes, "injection, missed"), [[0.6 * height], [-0.6]], atol=1e-6)
+    (drawn,) = axes.collections
+    np.testing.assert_allclose(drawn.get_offsets().T, [[-0.6 * height, 0.6 * height, 0], [-0.6, -0.6, 0.6]], atol=1e-6)
+    np.testing.assert_array_equal(drawn.get_array(), [0.5, 0, 1])
     left, right = axes.get_xlim()
     assert left > right
 
