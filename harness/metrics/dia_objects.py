@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.errors import NotMeasuredError
+from harness.metrics.corners import corners_of
 from harness.metrics.data_ids import whole_rerun
 from harness.metrics.flag_sets import good_mask
 from harness.metrics.keyed_rows import keyed_rows, rows_table
@@ -238,7 +239,7 @@ def _missed(
 
     from harness.metrics._objects_kernel import count_unseen
 
-    corners = _corners(keys, regions)
+    corners = corners_of(keys, regions)
     has_corners = np.isfinite(corners).all(axis=(1, 2))
     has_time = keys["rank"].is_not_null().to_numpy()
     counted = np.flatnonzero(has_corners & has_time)
@@ -268,23 +269,6 @@ def _missed(
     )
     why_not = np.where(has_time, "the corners of the detector are not known", "no source tells the time of the visit")
     return missed, [None if known else str(why) for known, why in zip(has_corners & has_time, why_not, strict=True)]
-
-
-def _corners(keys: pl.DataFrame, regions: pa.Table | None) -> NDArray[np.float64]:
-    """Return the corners (ra, dec) of each visit and detector in degrees, shape (n, 4, 2), NaN where unknown."""
-    import polars as pl
-
-    corners = np.full((keys.height, 8), math.nan)
-    if regions is not None:
-        known = pl.DataFrame(pl.from_arrow(regions.select([*_KEY, "corners"]))).select(
-            pl.col("visit").cast(pl.Int64),
-            pl.col("detector").cast(pl.Int32),
-            pl.col("corners").cast(pl.List(pl.Float64)),
-        )
-        known = known.filter(pl.col("corners").list.len() == 8).unique(_KEY)
-        both = keys.select(_KEY).with_row_index("place").join(known, on=_KEY)
-        corners[both["place"].to_numpy()] = both["corners"].explode().fill_null(math.nan).to_numpy().reshape(-1, 8)
-    return corners.reshape(-1, 4, 2)
 
 
 def _coverage(keys: pl.DataFrame) -> Iterator[pl.DataFrame]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.metrics.flag_sets import FLAG_SETS
 from harness.metrics.flavor.frames import MIN_SNR
-from harness.metrics.flavor.reach import ALIGNED, APART, AT_REST, NEAR_INJECTION, NEAR_STAR, STAR_MAGNITUDE
+from harness.metrics.flavor.reach import ALIGNED, APART, ASIDE, AT_REST, NEAR_INJECTION, NEAR_STAR, STAR_MAGNITUDE
 from harness.metrics.flavor.stages import STAGES, of_stage
 from harness.model import Metric
 
@@ -194,7 +194,8 @@ def _purity(match: Mapping[str, Any]) -> Iterator[Metric]:
 
 def _placement(match: Mapping[str, Any], edge: float) -> Iterator[Metric]:
     group = "flavor_placement"
-    of = "DIA sources that are neither injected nor known"
+    of = "DIA sources that are neither injected nor near an injection, nor known"
+    match = {**match, "beyond_arcsec": NEAR_INJECTION}
     doc = f"{of} within {edge:g} pixels of the detector's edge, over the number expected if they were anywhere"
     yield from _at_stages("flavor.edgeExcess", "", doc, group, **match, edge_pixels=edge)
     star = {**match, "arcsec": NEAR_STAR, "mag": STAR_MAGNITUDE}
@@ -205,7 +206,13 @@ def _placement(match: Mapping[str, Any], edge: float) -> Iterator[Metric]:
             f"Pairs of {of} on the same {along}, over the number expected by chance; away from the edge, and far apart "
             f"in {across}"
         )
-        definition = {**match, "within_pixels": ALIGNED, "apart_pixels": APART, "edge_pixels": edge}
+        definition = {
+            **match,
+            "within_pixels": ALIGNED,
+            "aside_pixels": ASIDE,
+            "apart_pixels": APART,
+            "edge_pixels": edge,
+        }
         yield from _at_stages(f"flavor.{name}", "", doc, group, **definition)
 
 

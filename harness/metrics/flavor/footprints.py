@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
+from harness.metrics.corners import corners_of
 from harness.metrics.sphere import convex_polygons, unit_vectors
 
 if TYPE_CHECKING:
@@ -31,10 +32,7 @@ class Footprints:
     """
 
     def __init__(self, detectors: pl.DataFrame, regions: pa.Table | None) -> None:
-        corners = np.full((detectors.height, 4, 2), np.nan)
-        if regions is not None:
-            for place, flat in _corners(detectors, regions):
-                corners[place] = np.reshape(flat, (4, 2))
+        corners = corners_of(detectors, regions)
         self.known: NDArray[np.int64] = np.flatnonzero(np.isfinite(corners).all(axis=(1, 2)))
         """Rows of the detectors whose footprint is known."""
         self._normals = np.full((detectors.height, 4, 3), np.nan)
@@ -60,17 +58,3 @@ class Footprints:
         for row, centre, radius in zip(self.known.tolist(), self._centre, self._radius, strict=True):
             near = np.asarray(tree.query_ball_point(centre, radius * (1 + 1e-9)), np.int64)
             yield row, near[(vectors[near] @ self._normals[row].T >= 0).all(axis=1)]
-
-
-def _corners(detectors: pl.DataFrame, regions: pa.Table) -> Iterator[tuple[int, list[float]]]:
-    """Yield the row of each detector whose corners are known, with the corners (ra, dec), flat."""
-    import polars as pl
-
-    keys = ("visit", "detector")
-    known = pl.DataFrame(pl.from_arrow(regions.select([*keys, "corners"]))).drop_nulls().unique(keys, keep="first")
-    joined = (
-        detectors.select(keys)
-        .with_row_index("row")
-        .join(known.with_columns(pl.col("visit").cast(pl.Int64), pl.col("detector").cast(pl.Int32)), on=keys)
-    )
-    yield from joined.select("row", "corners").iter_rows()

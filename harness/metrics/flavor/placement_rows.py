@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple, final
 import numpy as np
 import polars as pl
 
+from harness.metrics.corners import corners_of
 from harness.metrics.flavor.by_detector import floats, left_by, sums, unavailable
 from harness.metrics.flavor.purity_rows import is_false_positive
-from harness.metrics.flavor.reach import ALIGNED, APART
+from harness.metrics.flavor.reach import ALIGNED, APART, ASIDE
 from harness.metrics.keyed_rows import keyed_rows, rows_table
 from harness.metrics.sphere import unit_vectors
 
@@ -28,11 +29,7 @@ if TYPE_CHECKING:
     from harness.metrics.flavor.stages import Stage
     from harness.metrics.settings import Settings
 
-__all__ = ["ASIDE", "placement_rows", "star_share"]
-
-ASIDE = (10.0, 100.0)
-"""Two sources are a little aside of one row when their y differ by more than the first and at most the second number of
-pixels."""
+__all__ = ["placement_rows", "star_share"]
 
 _EDGE = "flavor.edgeExcess"
 _STAR = "flavor.starExcess"
@@ -150,7 +147,7 @@ def star_share(stars: pa.Table, detectors: pl.DataFrame, regions: pa.Table | Non
     """
     from harness.metrics.flavor.known import near_stars
 
-    corners = _corners(detectors, regions)
+    corners = corners_of(detectors, regions)
     is_known = np.isfinite(corners).all(axis=(1, 2))
     shares = []
     for first in range(0, detectors.height, _AT_ONCE):
@@ -253,21 +250,6 @@ def _chance(reach: float, extent: NDArray[np.float64]) -> NDArray[np.float64]:
     missed = np.maximum(1 - reach / extent, 0)
     result: NDArray[np.float64] = 1 - missed**2
     return result
-
-
-def _corners(detectors: pl.DataFrame, regions: pa.Table | None) -> NDArray[np.float64]:
-    """Return the corners (ra, dec) of each detector in degrees, shape (n, 4, 2), NaN where unknown."""
-    corners = np.full((detectors.height, 8), math.nan)
-    if regions is not None:
-        known = pl.DataFrame(pl.from_arrow(regions.select([*_KEY, "corners"]))).filter(
-            pl.col("corners").list.len() == 8
-        )
-        known = known.with_columns(pl.col("visit").cast(pl.Int64), pl.col("detector").cast(pl.Int32)).unique(
-            _KEY, keep="first", maintain_order=True
-        )
-        both = detectors.select(_KEY).with_row_index("at").join(known, on=_KEY)
-        corners[both["at"].to_numpy()] = np.array(both["corners"].to_list(), np.float64).reshape(-1, 8)
-    return corners.reshape(-1, 4, 2)
 
 
 def _grid(corners: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ALIGNED", "APART", "AT_REST", "NEAR_INJECTION", "NEAR_STAR", "STAR_MAGNITUDE"]
+__all__ = ["ALIGNED", "APART", "ASIDE", "AT_REST", "NEAR_INJECTION", "NEAR_STAR", "STAR_MAGNITUDE"]
 
 NEAR_INJECTION = 3.0
 """A source so near to an injection, arcsec, may be there because of it."""
@@ -18,6 +18,10 @@ ALIGNED = 1.0
 
 APART = 50.0
 """Two sources so far apart along a row, pixels, are none of one extended thing."""
+
+ASIDE = (10.0, 100.0)
+"""Two sources are a little aside of one row when their y differ by more than the first and at most the second number of
+pixels."""
 
 AT_REST = 0.1
 """An injection whose true positions extend over more than this, arcsec, moves: more than a catalogue's rounding, and

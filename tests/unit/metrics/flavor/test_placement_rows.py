@@ -14,8 +14,8 @@ from harness.judge.estimate import level
 from harness.measure.measurements import Measurements
 from harness.metrics.flavor.catalogue import flavor_catalogue
 from harness.metrics.flavor.frames import detectors_schema, sources_schema
-from harness.metrics.flavor.placement_rows import ASIDE, placement_rows, star_share
-from harness.metrics.flavor.reach import ALIGNED, APART
+from harness.metrics.flavor.placement_rows import placement_rows, star_share
+from harness.metrics.flavor.reach import ALIGNED, APART, ASIDE
 from harness.metrics.flavor.stages import STAGES, Stage
 from harness.metrics.rows import rows_schema
 from harness.metrics.settings import Settings
