@@ -1,0 +1,204 @@
+"""Metric rows of how many injections are found: counts, shares, and the curves that are fitted to them.
+
+Everything is counted by visit and detector of those that were subtracted.  One where nothing was found is 0 of n:
+upstream skips it, and with it the worst.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from harness.metrics.flavor.by_detector import floats, left_by, numbered, sums, unavailable
+from harness.metrics.flavor.catalogue import BANDS, MAG_BINS, SNR_BINS
+from harness.metrics.flavor.efficiency import CONFIDENCE, Curve, curve_change, fit_curve
+from harness.metrics.keyed_rows import keyed_rows, rows_table
+from harness.metrics.rows import rows_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import polars as pl
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from harness.metrics.flavor.stages import Stage
+    from harness.metrics.settings import Settings
+    from harness.model import Interval
+
+    Bools: TypeAlias = NDArray[np.bool_]
+
+__all__ = ["curve_change_rows", "efficiency_rows"]
+
+_NO_STARS = "no catalogue of stars says which injections are near a bright one"
+
+
+def efficiency_rows(
+    injections: pl.DataFrame, detectors: pl.DataFrame, stages: Sequence[Stage], settings: Settings, instrument: str
+) -> pa.Table:
+    """Return the metric rows of the groups ``injected_count`` and ``injected_efficiency``.
+
+    Parameters
+    ----------
+    injections, detectors
+        Of the whole rerun, since curves are fitted to all of it (`harness.metrics.flavor.frames`).
+    stages
+        What each number is given for.
+    settings
+        Width of the edge.
+    instrument
+        Name to put into the rows.
+
+    Returns
+    -------
+    rows : `pyarrow.Table`
+        One for each visit and detector of each count and share; one of the whole rerun for each number of a curve, and
+        for what is not available.  A magnitude at 50 % is given in those bands that have injections.
+    """
+    import pyarrow as pa
+
+    placed = numbered(injections, detectors, "injectionId")
+    rows = [*_shares(placed, detectors, stages, settings.edge_width), *_unavailable(stages, _bands(injections))]
+    curves = [row for stage in stages if not stage.why_not for row in _curve_rows(injections, stage)]
+    return pa.concat_tables([rows_table(rows, instrument or None), _whole(curves, instrument)])
+
+
+def curve_change_rows(pairs: pl.DataFrame, stages: Sequence[Stage], instrument: str) -> pa.Table:
+    """Return the metric rows of ``flavor.snr50Change`` and ``flavor.mag50Change``.
+
+    Parameters
+    ----------
+    pairs
+        Injections that both reruns have; columns of the reference end in ``_reference``.
+    stages
+        What each number is given for: one that both reruns have is available.
+    instrument
+        Name to put into the rows.
+
+    Returns
+    -------
+    rows : `pyarrow.Table`
+        One of the whole rerun for each metric, stage and band that has injections.
+    """
+    rows: list[dict[str, object]] = []
+    curves = [("flavor.snr50Change", "snr_reference", np.ones(pairs.height, bool))]
+    curves += [(f"flavor.mag50Change.{band}", "mag", _in_band(pairs, band)) for band in _bands(pairs)]
+    visit = pairs["visit"].to_numpy()
+    for stage in stages:
+        for metric, column, chosen in curves:
+            name = stage.of(metric)
+            if stage.why_not:
+                rows.append(_without(name, stage.why_not))
+                continue
+            x = floats(pairs, column)[chosen]
+            found, of_reference = (_found(stage, pairs, side)[chosen] for side in ("", "_reference"))
+            change = curve_change(x, found, of_reference, visit[chosen], falling=column == "mag")
+            rows.append(_without(name, change) if isinstance(change, str) else _row(name, *change))
+    return _whole(rows, instrument)
+
+
+def _shares(
+    placed: pl.DataFrame, detectors: pl.DataFrame, stages: Sequence[Stage], edge_width: float
+) -> Iterator[pl.DataFrame]:
+    """Yield counts of injections, of those found, and their shares."""
+    at = placed["at"].to_numpy().astype(np.int64)
+    everything, matched = np.ones(placed.height, bool), placed["diaSourceId"].to_numpy() != 0
+
+    def count(chosen: Bools) -> NDArray[np.float64]:
+        return sums(at[chosen], detectors.height)
+
+    def share(metric: str, found: Bools, of: Bools) -> pl.DataFrame:
+        return keyed_rows(metric, detectors, count(found & of), count(of))
+
+    yield keyed_rows("injected.numInjections", detectors, count(everything))
+    for stage in stages:
+        if stage.why_not:
+            continue
+        found = matched & left_by(stage, placed)
+        yield keyed_rows(stage.of("injected.numMatched"), detectors, count(found))
+        yield share(stage.of("injected.efficiency"), found, everything)
+        if stage.name:
+            yield share(stage.of("injected.survival"), found, matched)
+    for metric, column, bins in (
+        ("injected.efficiencySnr", "snr", SNR_BINS),
+        ("injected.efficiencyMag", "mag", MAG_BINS),
+    ):
+        values = floats(placed, column)
+        for name, (low, high) in bins.items():
+            yield share(f"{metric}.{name}", matched, (values >= low) & (values < high))
+    yield share("injected.efficiencyAtEdge", matched, floats(placed, "margin") < edge_width)
+    near_star = placed["nearStar"]
+    if placed.height and near_star.null_count() == placed.height:
+        yield from unavailable(["injected.efficiencyNearStars"], _NO_STARS)
+    else:
+        yield share("injected.efficiencyNearStars", matched, near_star.fill_null(value=False).to_numpy())
+
+
+def _unavailable(stages: Sequence[Stage], bands: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """Yield why metrics of a stage whose flags cannot be applied have no numbers."""
+    metrics = [f"injected.{name}" for name in ("numMatched", "efficiency", "survival", "snr50", "snrCeiling")]
+    metrics += [f"injected.mag50.{band}" for band in bands]
+    for stage in stages:
+        if stage.why_not:
+            yield from unavailable(map(stage.of, metrics), stage.why_not)
+
+
+def _curve_rows(injections: pl.DataFrame, stage: Stage) -> Iterator[dict[str, object]]:
+    """Yield what curves against signal-to-noise, and against magnitude in each band, say of a whole rerun."""
+    found, visit = _found(stage, injections), injections["visit"].to_numpy()
+    snr50, ceiling = stage.of("injected.snr50"), stage.of("injected.snrCeiling")
+    curve = fit_curve(floats(injections, "snr"), found, visit, falling=False)
+    if isinstance(curve, str):
+        yield from (_without(name, curve) for name in (snr50, ceiling))
+    else:
+        yield _row(snr50, curve.x50, curve.uncertainty_x50, _detail(curve.interval_x50, curve))
+        yield _row(ceiling, curve.ceiling, curve.uncertainty_ceiling, _detail(curve.interval_ceiling, curve))
+    for band in _bands(injections):
+        name, chosen = stage.of(f"injected.mag50.{band}"), _in_band(injections, band)
+        curve = fit_curve(floats(injections, "mag")[chosen], found[chosen], visit[chosen], falling=True)
+        if isinstance(curve, str):
+            yield _without(name, curve)
+        else:
+            yield _row(name, curve.x50, curve.uncertainty_x50, _detail(curve.interval_x50, curve))
+
+
+def _found(stage: Stage, injections: pl.DataFrame, side: str = "") -> Bools:
+    """Return which injections were found, and left by the stage's flags; of the reference with its suffix."""
+    found: Bools = injections[f"diaSourceId{side}"].to_numpy() != 0
+    if stage.column:
+        found &= injections[f"{stage.column}{side}"].fill_null(value=False).to_numpy()
+    return found
+
+
+def _bands(injections: pl.DataFrame) -> list[str]:
+    """Return the bands that injections have, of those with a name of a metric."""
+    present = set(injections["band"].unique())
+    return [band for band in BANDS if band in present]
+
+
+def _in_band(injections: pl.DataFrame, band: str) -> Bools:
+    return (injections["band"] == band).fill_null(value=False).to_numpy()
+
+
+def _detail(interval: Interval, curve: Curve) -> str:
+    limits = f"{interval.low:.4g} to {interval.high:.4g} at {CONFIDENCE * 100:g} %"
+    return f"{limits}, of {curve.n} injections in {curve.n_visits} visit{'s' * (curve.n_visits != 1)}"
+
+
+def _row(metric: str, value: float, uncertainty: float, detail: str = "") -> dict[str, object]:
+    """Return a number of the whole rerun; an uncertainty without bounds is none that can be told."""
+    stated = uncertainty if math.isfinite(uncertainty) else math.nan
+    return {"metric": metric, "numerator": value, "denominator": 1.0, "uncertainty": stated, "detail": detail}
+
+
+def _without(metric: str, reason: str) -> dict[str, object]:
+    return {"metric": metric, "numerator": math.nan, "detail": reason}
+
+
+def _whole(rows: Sequence[dict[str, object]], instrument: str) -> pa.Table:
+    import pyarrow as pa
+
+    empty = dict.fromkeys(rows_schema().names)
+    return pa.Table.from_pylist([{**empty, "instrument": instrument or None, **row} for row in rows], rows_schema())
