@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from harness.metrics.flavor.frames import MIN_SNR
 from harness.report.drawing import BLACK, GREY, RED, Drawing, finished, note_beyond, say, shown_range
+from harness.report.efficiency_figures import scale_of_snr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["residual_drawings", "residual_panels"]
 
-_N_BINS = 32
+#: Width of a bin of pulls, and how many bins there are at most.
+_BIN, _MAX_BINS = 0.25, 100
 #: A histogram of pulls reaches at least so far, that the normal it should be is seen whole.
 _NORMAL = 4.0
 _BRIGHT = f"signal-to-noise from {MIN_SNR:g} on"
@@ -84,7 +86,7 @@ def _draw_pulls(axes: Axes, injections: Mapping[str, pl.DataFrame], colours: Map
     pulls = {name: _pull(_bright(frame)) for name, frame in injections.items()}
     together = np.concatenate(list(pulls.values()))
     reach = max(_NORMAL, *map(abs, shown_range(together)))
-    edges = np.linspace(-reach, reach, _N_BINS + 1)
+    edges = np.linspace(-reach, reach, min(math.ceil(2 * reach / _BIN), _MAX_BINS) + 1)
     for name, pull in pulls.items():
         finite = pull[np.isfinite(pull)]
         if finite.size:
@@ -108,8 +110,7 @@ def _draw_pull_against_snr(axes: Axes, found: pl.DataFrame, colour: str) -> None
     shown = shown_range(pull)
     shown = min(shown[0], -_NORMAL), max(shown[1], _NORMAL)
     if _draw_points(axes, np.where(snr > 0, snr, np.nan), pull, found, colour):
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter("{x:g}")
+        scale_of_snr(axes)
         axes.axvline(MIN_SNR, color=GREY, lw=1, ls=":", zorder=1)
     for level, style in ((0, "-"), (-3, "--"), (3, "--")):
         axes.axhline(level, color=BLACK, lw=1, ls=style, zorder=1)
