@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from harness.metrics.flavor.frames import MIN_SNR
-from harness.report.drawing import BLACK, GREY, RED, Drawing, finished, note_beyond, say, shown_range
+from harness.report.drawing import BLACK, GREY, Drawing, finished, note_beyond, say, shown_range
 from harness.report.efficiency_figures import scale_of_snr
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _draw_points(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], fou
     style: Any = {"ms": 3.5, "mew": 0.8, "alpha": min(0.8, max(0.1, 300 / max(1, int(known.sum())))), "zorder": 2}
     for marker, own, label, of in (
         ("o", known & ~in_template, "into the visit", colour),
-        ("x", known & in_template, "into the template", RED),
+        ("x", known & in_template, "into the template", BLACK),
     ):
         if own.any():
             axes.plot(x[own], y[own], marker, color=of, label=label, **style)
