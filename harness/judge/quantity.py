@@ -156,9 +156,14 @@ class Quantity:
 
     @property
     def is_counted(self) -> bool:
-        """Whether the parts are counts: a sum with unit ``ct``, a ratio of two whole numbers, or an exchange."""
+        """Whether the parts are counts: a sum with unit ``ct``, a ratio of two whole numbers, or an exchange.
+
+        What states its own uncertainty was fitted and not counted, even where it is 1 of 1.
+        """
         if self.metric.paired:
             return self.is_exchange
+        if self.uncertainty is not None and self.denominator is not None:
+            return False
         if self.denominator is None or self.metric.unit:
             return self.metric.unit == "ct"
         parts = np.concatenate([self.numerator, self.denominator])
