@@ -15,7 +15,7 @@ from harness.model import VerdictState
 from harness.rerun.protocol import RerunRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Executor
 
     import pyarrow as pa
@@ -266,12 +266,20 @@ class Session:
         return Selection(self)
 
     def tables(self, ref: RerunRef, name: str) -> list[pa.Table]:
-        """Return the further tables that were kept with a rerun's measurements, such as ``curves``."""
-        from harness.measure.run import OWN
+        """Return the further tables that were kept with a rerun's measurements, those against the reference included.
 
-        manifest = self.manifest(ref)
-        folder = self.store.folder(ref, OWN)
-        return [] if manifest is None else self.store.read_tables(folder, manifest.shards, name)
+        Parameters
+        ----------
+        ref
+            The rerun.
+        name
+            Name of the tables, such as ``curves``.
+        """
+        return [
+            table
+            for folder, manifest in self._manifests(ref)
+            for table in self.store.read_tables(folder, manifest.shards, name)
+        ]
 
     def measurements(self, ref: RerunRef) -> Measurements:
         """Return the stored measurements of a rerun, those against the reference included.
@@ -287,22 +295,27 @@ class Session:
 
         from harness.measure.catalogue import all_ratios
         from harness.measure.measurements import Measurements
-        from harness.measure.run import OWN, pair_suite
+        from harness.measure.run import OWN
         from harness.metrics.rows import rows_schema
+
+        found = list(self._manifests(ref))
+        if not found or found[0][1].suite != OWN:
+            return Measurements(ref.name, None, rows_schema().empty_table(), self.catalogue, all_ratios())
+        rows = pa.concat_tables([self.store.read_shards(folder, manifest.shards) for folder, manifest in found])
+        return Measurements(ref.name, found[0][1], rows, self.catalogue, all_ratios())
+
+    def _manifests(self, ref: RerunRef) -> Iterator[tuple[Path, Manifest]]:
+        """Yield what was measured of a rerun, alone and then against the reference, and the folders it is in."""
+        from harness.measure.run import OWN, pair_suite
 
         suites = [OWN]
         if self.reference is not None and ref in self.refs:
             suites.append(pair_suite(self.reference))
-        found = []
         for suite in suites:
             folder = self.store.folder(ref, suite)
             manifest = self.store.read_manifest(folder, asdict(self.settings))
             if manifest is not None:
-                found.append((manifest, self.store.read_shards(folder, manifest.shards)))
-        if not found or found[0][0].suite != OWN:
-            return Measurements(ref.name, None, rows_schema().empty_table(), self.catalogue, all_ratios())
-        rows = pa.concat_tables([rows for _, rows in found])
-        return Measurements(ref.name, found[0][0], rows, self.catalogue, all_ratios())
+                yield folder, manifest
 
     def verification(self, rerun: str) -> Verification:
         """Return what judges the expectations of a rerun.

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, final
 
 from harness.diagnose.environment import environment_difference
+from harness.diagnose.injections import configuration_line, injection_lines
 from harness.diagnose.localise import Localisation, localise
 from harness.diagnose.stages import STAGES, first_stage_that_differs
 
@@ -22,6 +23,9 @@ __all__ = ["Story"]
 
 #: Groups whose metrics count or describe DIA sources, so that lost and gained sources explain them.
 _OF_SOURCES = frozenset({"dia_count", "dia_ratio", "dia_flags", "churn"})
+
+#: What the groups of metrics begin with that depend on which injections were found.
+_OF_INJECTIONS = ("injected_", "flavor_")
 
 
 @final
@@ -83,6 +87,8 @@ class Story:
             lines += self._of_sources()
             if self._stage and self._stage.startswith("not determined"):
                 lines.append(f"stage      {self._stage}")
+        if metric is None or metric.group.startswith(_OF_INJECTIONS):
+            lines += [*injection_lines(self._rerun), *filter(None, [configuration_line(self._rerun)])]
         manifests = (self._rerun.manifest, self._reference.manifest)
         if manifests[0] is not None and manifests[1] is not None:
             lines.append(f"software   {environment_difference(manifests[0], manifests[1]).text()}")

@@ -20,6 +20,7 @@ DEFECT_GROUPS = frozenset(
         "dia_bookkeeping",
         "dia_sanity",
         "eotest_sanity",
+        "injected_sanity",
         "ptc_sanity",
         "template_sanity",
     }
@@ -29,7 +30,7 @@ DEFECT_GROUPS = frozenset(
 OF_OTHER_TABLES = frozenset({"dia.numSciSources", "dia.fracDiaSourcesToSciSources", "dia.totalUnassociatedDiaObjects"})
 
 #: Groups that are measured of two reruns side by side.
-PAIR_GROUPS = frozenset({"background_change", "churn", "columns", "eotest_change"})
+PAIR_GROUPS = frozenset({"background_change", "churn", "columns", "eotest_change", "flavor_change"})
 
 
 def all_metrics(settings: Settings) -> Mapping[str, Metric]:
@@ -45,6 +46,7 @@ def all_metrics(settings: Settings) -> Mapping[str, Metric]:
     from harness.metrics.alerts.catalogue import alert_catalogue
     from harness.metrics.background.catalogue import background_catalogue
     from harness.metrics.catalogue import metric_catalogue
+    from harness.metrics.flavor.catalogue import flavor_catalogue
     from harness.metrics.mask_planes import EXCLUDED_PLANES
     from harness.metrics.ptc.catalogue import ptc_catalogue
     from harness.metrics.template.catalogue import template_catalogue
@@ -57,6 +59,7 @@ def all_metrics(settings: Settings) -> Mapping[str, Metric]:
         **template_catalogue(settings.psf_size, EXCLUDED_PLANES, settings.flag_set),
         **background_catalogue(),
         **alert_catalogue(settings),
+        **flavor_catalogue(settings),
     }
 
 

@@ -9,6 +9,7 @@ from harness.measure.alerts import ALERTS
 from harness.measure.backgrounds import BACKGROUND
 from harness.measure.dia import DIA
 from harness.measure.eotest import EOTEST
+from harness.measure.flavors import FLAVOR
 from harness.measure.ptc import PTC
 from harness.measure.tasks import Task
 from harness.measure.templates import TEMPLATE
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FAMILIES", "families_of", "pair_tasks", "rerun_tasks", "run_task", "summary_tasks"]
 
-FAMILIES: tuple[Family, ...] = (DIA, PTC, EOTEST, TEMPLATE, BACKGROUND, ALERTS)
+FAMILIES: tuple[Family, ...] = (DIA, PTC, EOTEST, TEMPLATE, BACKGROUND, ALERTS, FLAVOR)
 
 
 def families_of(rerun: Rerun) -> tuple[Family, ...]:

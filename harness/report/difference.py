@@ -6,10 +6,13 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
+from harness.measure.catalogue import PAIR_GROUPS
+from harness.metrics.flavor.catalogue import FLAVOR_CHANGE_GROUPS
 from harness.report.listing import Column, Listing, number, relative_change
 
 if TYPE_CHECKING:
     from harness.judge.quantity import Quantity
+    from harness.model import Interval
     from harness.session import Session
 
 __all__ = ["difference_listing"]
@@ -77,6 +80,8 @@ def _row(quantity: Quantity, reference: Any) -> dict[str, Any]:
         "shown": "",
         "detail": quantity.detail,
     }
+    if quantity.metric.group in PAIR_GROUPS and not quantity.metric.census and math.isfinite(quantity.value):
+        return {**row, **_of_both(quantity)}
     if reference is None or not math.isfinite(quantity.value) or not math.isfinite(reference.value):
         return row
     try:
@@ -84,17 +89,35 @@ def _row(quantity: Quantity, reference: Any) -> dict[str, Any]:
     except NotComparableError as reason:
         return {**row, "reference": reference.value, "detail": str(reason)}
     base, interval = estimate.reference, estimate.interval
-    if 0 not in interval:
-        shown = "more" if interval.low > 0 else "less"
-    else:
-        shown = "same" if interval.low == interval.high else ""
     return {
         **row,
         "reference": base,
         "change": relative_change(estimate.value, base),
         "between": f"{relative_change(interval.low, base)} … {relative_change(interval.high, base)}",
-        "shown": shown,
+        "shown": _shown(interval),
         "low": interval.low,
         "high": interval.high,
         "visits": estimate.n_units,
     }
+
+
+def _of_both(quantity: Quantity) -> dict[str, Any]:
+    """Return the interval of what is measured of both reruns together, and of a change whether it was shown."""
+    from harness.judge.estimate import level
+
+    estimate = level(quantity)
+    interval = estimate.interval
+    found = {
+        "between": f"{number(interval.low)} … {number(interval.high)}",
+        "low": interval.low,
+        "high": interval.high,
+        "visits": estimate.n_units,
+    }
+    is_change = quantity.metric.group in FLAVOR_CHANGE_GROUPS and quantity.metric.reduce == "ratio"
+    return found | {"shown": _shown(interval)} if is_change else found
+
+
+def _shown(interval: Interval) -> str:
+    if 0 not in interval:
+        return "more" if interval.low > 0 else "less"
+    return "same" if interval.low == interval.high else ""

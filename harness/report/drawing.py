@@ -148,6 +148,7 @@ def finished(figure: Figure, *more: Artist) -> Figure:
             labels.setdefault(label, handle)
     labels |= {str(handle.get_label()): handle for handle in more}
     if labels:
-        columns = 4 if figure.get_figwidth() > 7.5 else 2
+        longest = max(map(len, labels))
+        columns = max(min(int(figure.get_figwidth() / (0.9 + 0.075 * longest)), 4), 1)
         figure.legend(labels.values(), labels.keys(), loc="outside lower center", ncols=columns, fontsize="small")
     return figure

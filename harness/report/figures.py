@@ -21,6 +21,7 @@ _PROVIDERS = (
     ("subtractions", "harness.report.template_figures"),
     ("backgrounds", "harness.report.background_figures"),
     ("alerts", "harness.report.alert_figures"),
+    ("injections", "harness.report.flavor_figures"),
 )
 
 

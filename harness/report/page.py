@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from harness.report.figures import figures_of
+from harness.report.published import published_listing
 from harness.report.verdicts import summary, verdict_listing
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def report_page(session: Session, outcome: Outcome, notes: Sequence[str] = ()) -
         notes=notes,
         columns=listing.columns,
         rows=listing.rows,
+        published=published_listing(session.baseline),
         figures=[
             {
                 "title": drawing.title,

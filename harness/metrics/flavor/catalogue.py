@@ -81,14 +81,14 @@ def flavor_catalogue(settings: Settings) -> Mapping[str, Metric]:
 
 
 def _at_stages(
-    name: str, unit: str, doc: str, group: str, /, *, paired: bool = False, **definition: Any
+    name: str, unit: str, doc: str, group: str, /, *, paired: bool = False, census: bool = False, **definition: Any
 ) -> Iterator[Metric]:
     """Define a count (unit ct) or a ratio of all sources, and of those that each list of flags leaves."""
     reduce: Literal["sum", "ratio"] = "sum" if unit == "ct" else "ratio"
     for stage in STAGES:
         words = f", of sources that {stage} leaves" if stage else ""
         own = {**definition, **FLAG_SETS[stage].definition} if stage else definition
-        yield Metric(of_stage(name, stage), unit, f"{doc}{words}.", group, reduce, own, paired=paired)
+        yield Metric(of_stage(name, stage), unit, f"{doc}{words}.", group, reduce, own, paired=paired, census=census)
 
 
 def _counts(match: Mapping[str, Any]) -> Iterator[Metric]:
@@ -131,7 +131,7 @@ def _photometry(match: Mapping[str, Any]) -> Iterator[Metric]:
     of = f"of injections of signal-to-noise {MIN_SNR:g} or more"
     pull = "(measured less true flux over its error)"
     doc = f"Sources {of} without a finite flux and a finite error above 0, which are in none of the means"
-    yield from _at_stages("injected.numUnmeasured", "ct", doc, group, **bright)
+    yield from _at_stages("injected.numUnmeasured", "ct", doc, group, **bright, census=True)
     yield from _at_stages("injected.fluxPullMean", "", f"Mean pull {pull} {of}", group, **bright)
     width = {**bright, "width": "sqrt(pi/2) mean(|pull|), 1 for a unit normal"}
     yield from _at_stages("injected.fluxPullWidth", "", f"Width of the pulls {pull} {of}", group, **width)
@@ -251,7 +251,7 @@ def _sanity() -> Iterator[Metric]:
 def _changes(match: Mapping[str, Any]) -> Iterator[Metric]:
     group = "flavor_change"
     both = {**match, "of": "injections that both reruns have"}
-    yield Metric("flavor.numCommon", "ct", "Injections that both reruns have.", group, definition=both)
+    yield Metric("flavor.numCommon", "ct", "Injections that both reruns have.", group, definition=both, census=True)
     for name, doc in (
         ("numGained", "Injections that only the rerun found"),
         ("numLost", "Injections that only the reference found"),

@@ -12,25 +12,28 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from harness.metrics.flavor.by_detector import floats, left_by, numbered, sums, unavailable
-from harness.metrics.flavor.catalogue import BANDS, MAG_BINS, SNR_BINS
-from harness.metrics.flavor.efficiency import CONFIDENCE, Curve, curve_change, fit_curve
+from harness.metrics.flavor.catalogue import MAG_BINS, SNR_BINS
+from harness.metrics.flavor.curves import bands_of
+from harness.metrics.flavor.efficiency import CONFIDENCE, curve_change
 from harness.metrics.keyed_rows import keyed_rows, rows_table
 from harness.metrics.rows import rows_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import polars as pl
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from harness.metrics.flavor.curves import FittedCurve
+    from harness.metrics.flavor.efficiency import Curve
     from harness.metrics.flavor.stages import Stage
     from harness.metrics.settings import Settings
     from harness.model import Interval
 
     Bools: TypeAlias = NDArray[np.bool_]
 
-__all__ = ["curve_change_rows", "efficiency_rows"]
+__all__ = ["curve_change_rows", "curve_rows", "efficiency_rows"]
 
 _NO_STARS = "no catalogue of stars says which injections are near a bright one"
 
@@ -38,12 +41,12 @@ _NO_STARS = "no catalogue of stars says which injections are near a bright one"
 def efficiency_rows(
     injections: pl.DataFrame, detectors: pl.DataFrame, stages: Sequence[Stage], settings: Settings, instrument: str
 ) -> pa.Table:
-    """Return the metric rows of the groups ``injected_count`` and ``injected_efficiency``.
+    """Return the metric rows of the groups ``injected_count`` and ``injected_efficiency``, but for those of curves.
 
     Parameters
     ----------
     injections, detectors
-        Of the whole rerun, since curves are fitted to all of it (`harness.metrics.flavor.frames`).
+        Of any number of visits (`harness.metrics.flavor.frames`).
     stages
         What each number is given for.
     settings
@@ -54,15 +57,29 @@ def efficiency_rows(
     Returns
     -------
     rows : `pyarrow.Table`
-        One for each visit and detector of each count and share; one of the whole rerun for each number of a curve, and
-        for what is not available.  A magnitude at 50 % is given in those bands that have injections.
+        One for each visit and detector of each count and share; one of the whole rerun for what is not available.
     """
-    import pyarrow as pa
-
     placed = numbered(injections, detectors, "injectionId")
-    rows = [*_shares(placed, detectors, stages, settings.edge_width), *_unavailable(stages, _bands(injections))]
-    curves = [row for stage in stages if not stage.why_not for row in _curve_rows(injections, stage)]
-    return pa.concat_tables([rows_table(rows, instrument or None), _whole(curves, instrument)])
+    rows = [*_shares(placed, detectors, stages, settings.edge_width), *_unavailable(stages)]
+    return rows_table(rows, instrument or None)
+
+
+def curve_rows(curves: Iterable[FittedCurve], instrument: str) -> pa.Table:
+    """Return the metric rows of fitted curves, which are the rest of the group ``injected_efficiency``.
+
+    Parameters
+    ----------
+    curves
+        As `harness.metrics.flavor.curves.fitted_curves` yields them.
+    instrument
+        Name to put into the rows.
+
+    Returns
+    -------
+    rows : `pyarrow.Table`
+        One of the whole rerun for each number of a curve.
+    """
+    return _whole([row for fitted in curves for row in _curve_rows(fitted)], instrument)
 
 
 def curve_change_rows(pairs: pl.DataFrame, stages: Sequence[Stage], instrument: str) -> pa.Table:
@@ -84,7 +101,7 @@ def curve_change_rows(pairs: pl.DataFrame, stages: Sequence[Stage], instrument: 
     """
     rows: list[dict[str, object]] = []
     curves = [("flavor.snr50Change", "snr_reference", np.ones(pairs.height, bool))]
-    curves += [(f"flavor.mag50Change.{band}", "mag", _in_band(pairs, band)) for band in _bands(pairs)]
+    curves += [(f"flavor.mag50Change.{band}", "mag", _in_band(pairs, band)) for band in bands_of(pairs)]
     visit = pairs["visit"].to_numpy()
     for stage in stages:
         for metric, column, chosen in curves:
@@ -136,32 +153,27 @@ def _shares(
         yield share("injected.efficiencyNearStars", matched, near_star.fill_null(value=False).to_numpy())
 
 
-def _unavailable(stages: Sequence[Stage], bands: Sequence[str]) -> Iterator[pl.DataFrame]:
+def _unavailable(stages: Sequence[Stage]) -> Iterator[pl.DataFrame]:
     """Yield why metrics of a stage whose flags cannot be applied have no numbers."""
-    metrics = [f"injected.{name}" for name in ("numMatched", "efficiency", "survival", "snr50", "snrCeiling")]
-    metrics += [f"injected.mag50.{band}" for band in bands]
+    metrics = [f"injected.{name}" for name in ("numMatched", "efficiency", "survival")]
     for stage in stages:
         if stage.why_not:
             yield from unavailable(map(stage.of, metrics), stage.why_not)
 
 
-def _curve_rows(injections: pl.DataFrame, stage: Stage) -> Iterator[dict[str, object]]:
-    """Yield what curves against signal-to-noise, and against magnitude in each band, say of a whole rerun."""
-    found, visit = _found(stage, injections), injections["visit"].to_numpy()
-    snr50, ceiling = stage.of("injected.snr50"), stage.of("injected.snrCeiling")
-    curve = fit_curve(floats(injections, "snr"), found, visit, falling=False)
+def _curve_rows(fitted: FittedCurve) -> Iterator[dict[str, object]]:
+    """Yield what a curve says of a whole rerun."""
+    name = f"injected.mag50.{fitted.band}" if fitted.x == "mag" else "injected.snr50"
+    names = [fitted.stage.of(name)]
+    if fitted.x == "snr":
+        names.append(fitted.stage.of("injected.snrCeiling"))
+    curve = fitted.curve
     if isinstance(curve, str):
-        yield from (_without(name, curve) for name in (snr50, ceiling))
-    else:
-        yield _row(snr50, curve.x50, curve.uncertainty_x50, _detail(curve.interval_x50, curve))
-        yield _row(ceiling, curve.ceiling, curve.uncertainty_ceiling, _detail(curve.interval_ceiling, curve))
-    for band in _bands(injections):
-        name, chosen = stage.of(f"injected.mag50.{band}"), _in_band(injections, band)
-        curve = fit_curve(floats(injections, "mag")[chosen], found[chosen], visit[chosen], falling=True)
-        if isinstance(curve, str):
-            yield _without(name, curve)
-        else:
-            yield _row(name, curve.x50, curve.uncertainty_x50, _detail(curve.interval_x50, curve))
+        yield from (_without(name, curve) for name in names)
+        return
+    yield _row(names[0], curve.x50, curve.uncertainty_x50, _detail(curve.interval_x50, curve))
+    if fitted.x == "snr":
+        yield _row(names[1], curve.ceiling, curve.uncertainty_ceiling, _detail(curve.interval_ceiling, curve))
 
 
 def _found(stage: Stage, injections: pl.DataFrame, side: str = "") -> Bools:
@@ -170,12 +182,6 @@ def _found(stage: Stage, injections: pl.DataFrame, side: str = "") -> Bools:
     if stage.column:
         found &= injections[f"{stage.column}{side}"].fill_null(value=False).to_numpy()
     return found
-
-
-def _bands(injections: pl.DataFrame) -> list[str]:
-    """Return the bands that injections have, of those with a name of a metric."""
-    present = set(injections["band"].unique())
-    return [band for band in BANDS if band in present]
 
 
 def _in_band(injections: pl.DataFrame, band: str) -> Bools:

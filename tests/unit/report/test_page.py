@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from harness.baseline.model import Baseline
 from harness.model import Verdict, VerdictState
 from harness.report import page
 from harness.report.drawing import Drawing
@@ -56,9 +57,10 @@ def verdict(metric="dia.numSources", state=VerdictState.FAIL, **known):
     return Verdict(metric=metric, state=state, expectation="unchanged", value=8.0, unit="ct", reference=7.0, **known)
 
 
-def shown(*verdicts, reruns=("w_2020_20",), problems=(), notes=(), describe="reruns against baseline"):
+def shown(*verdicts, reruns=("w_2020_20",), problems=(), notes=(), describe="reruns against baseline", baseline=None):
     """Return the page of these verdicts."""
     session = SimpleNamespace(
+        baseline=baseline,
         refs=[SimpleNamespace(name=name) for name in reruns],
         tolerated={VerdictState.PASS, VerdictState.ACKNOWLEDGED},
         describe=lambda: describe,
@@ -189,3 +191,13 @@ def test_the_page_says_what_readers_need_to_know_of_it():
     assert all(attributes["tabindex"] == "0" for attributes in wide)
     assert "prefers-color-scheme: dark" in html
     assert "@media print" in html
+
+
+def test_what_was_published_is_in_the_page():
+    """Figures stand beside each other, and what totals tell of flavors is said; nothing of it is markup."""
+    reruns = {SCRIPT: {"injected.numMatched": 4627.0}, "auto": {"injected.numMatched": 4321.0, "dia.numSources": 5.0}}
+    page = shown(baseline=Baseline(dataset="mine", published={"source": SCRIPT, "reruns": reruns}))
+    assert "<script>" not in page
+    cells = Page(page).text["td"]
+    assert cells == ["injected.numMatched", "4627", "4321", "dia.numSources", "5"]
+    assert "auto (4321 found) are distinguishable at a level of 1 %" in page

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from harness.metrics.flavor.catalogue import flavor_catalogue
+from harness.metrics.flavor.curves import curves_table, fitted_curves
 from harness.metrics.flavor.efficiency import Curve, curve_change, fit_curve
-from harness.metrics.flavor.efficiency_rows import curve_change_rows, efficiency_rows
+from harness.metrics.flavor.efficiency_rows import curve_change_rows, curve_rows, efficiency_rows
 from harness.metrics.flavor.frames import detectors_schema, injections_schema
 from harness.metrics.flavor.stages import STAGES, Stage
 from harness.metrics.rows import rows_schema
 from harness.metrics.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 GROUPS = {"injected_count", "injected_efficiency"}
 ALL_STAGES = tuple(Stage(name) for name in STAGES)
@@ -34,6 +40,15 @@ def detectors_of(*keys: tuple[int, int]) -> pl.DataFrame:
     """Return a frame of detectors."""
     rows = [{"visit": visit, "detector": detector, "band": "r"} for visit, detector in keys]
     return pl.DataFrame(rows, detectors_schema())
+
+
+def all_rows(
+    injections: pl.DataFrame, detectors: pl.DataFrame, stages: Sequence[Stage], settings: Settings, instrument: str
+) -> pa.Table:
+    """Return the rows of both groups."""
+    curves = fitted_curves(injections, stages)
+    counted = efficiency_rows(injections, detectors, stages, settings, instrument)
+    return pa.concat_tables([counted, curve_rows(curves, instrument)])
 
 
 def survey(seed: int = 1, shift: float = 0.0) -> pl.DataFrame:
@@ -72,7 +87,7 @@ def numbers(table, metric: str) -> list[tuple[float, float | None]]:
 
 def test_all_metrics_of_the_groups_are_given_and_no_others() -> None:
     """Names are those of the catalogue; magnitudes at 50 % those of the bands that have injections."""
-    table = efficiency_rows(survey(), survey_detectors(), ALL_STAGES, Settings(), "HSC")
+    table = all_rows(survey(), survey_detectors(), ALL_STAGES, Settings(), "HSC")
     assert table.schema == rows_schema()
     given = set(table["metric"].to_pylist())
     wanted = {metric.name for metric in flavor_catalogue(Settings()).values() if metric.group in GROUPS}
@@ -108,7 +123,7 @@ def test_counts_and_shares_by_hand() -> None:
         ]
     )
     detectors = detectors_of((2, 1), (1, 1), (1, 7))
-    table = efficiency_rows(injections, detectors, (Stage(""), Stage("S6")), Settings(edge_width=40), "HSC")
+    table = all_rows(injections, detectors, (Stage(""), Stage("S6")), Settings(edge_width=40), "HSC")
     expected: dict[str, list[tuple[float, float | None]]] = {
         "injected.numInjections": [(4, None), (0, None), (1, None)],
         "injected.numMatched": [(3, None), (0, None), (0, None)],
@@ -134,9 +149,9 @@ def test_counts_and_shares_by_hand() -> None:
 def test_near_stars_are_those_that_a_catalogue_says() -> None:
     """Null is not near; where all are null, one row says that there is no catalogue."""
     rows = [{"diaSourceId": 1, "nearStar": True}, {"nearStar": False}, {"nearStar": None}, {"nearStar": True}]
-    table = efficiency_rows(injections_of(rows), detectors_of((1, 1)), (Stage(""),), Settings(), "")
+    table = all_rows(injections_of(rows), detectors_of((1, 1)), (Stage(""),), Settings(), "")
     assert numbers(table, "injected.efficiencyNearStars") == [(1, 2)]
-    without = efficiency_rows(injections_of([{}, {}]), detectors_of((1, 1)), (Stage(""),), Settings(), "")
+    without = all_rows(injections_of([{}, {}]), detectors_of((1, 1)), (Stage(""),), Settings(), "")
     (row,) = [row for row in without.to_pylist() if row["metric"] == "injected.efficiencyNearStars"]
     assert math.isnan(row["numerator"])
     assert row["visit"] is None
@@ -146,7 +161,7 @@ def test_near_stars_are_those_that_a_catalogue_says() -> None:
 def test_a_stage_without_flags_says_so_for_every_metric() -> None:
     """Each metric of the stage has one row of the whole rerun, without a number."""
     stages = (Stage(""), Stage("A5", "flag list A5 needs nodata"))
-    table = efficiency_rows(survey(), survey_detectors(), stages, Settings(), "HSC")
+    table = all_rows(survey(), survey_detectors(), stages, Settings(), "HSC")
     rows = [row for row in table.to_pylist() if row["metric"].endswith(".A5")]
     assert {row["metric"] for row in rows} == {
         f"injected.{name}.A5"
@@ -165,7 +180,7 @@ def test_a_stage_without_flags_says_so_for_every_metric() -> None:
 def test_curves_are_those_of_the_stage(stage: str, column: str | None) -> None:
     """Rows state the curve of injections that were found and left by the flags, and its limits in words."""
     injections = survey()
-    table = efficiency_rows(injections, survey_detectors(), (Stage(stage),), Settings(), "HSC")
+    table = all_rows(injections, survey_detectors(), (Stage(stage),), Settings(), "HSC")
     rows = {row["metric"]: row for row in table.to_pylist()}
     found = (injections["diaSourceId"] > 0).to_numpy()
     if column:
@@ -192,7 +207,7 @@ def test_curves_are_those_of_the_stage(stage: str, column: str | None) -> None:
 def test_a_curve_that_cannot_be_fitted_has_its_reason() -> None:
     """All missed: neither the place nor the ceiling has a number."""
     injections = injections_of([{"snr": 4.0, "mag": 23.0}, {"snr": 9.0, "mag": 22.0}])
-    table = efficiency_rows(injections, detectors_of((1, 1)), (Stage(""),), Settings(), "HSC")
+    table = all_rows(injections, detectors_of((1, 1)), (Stage(""),), Settings(), "HSC")
     rows = {row["metric"]: row for row in table.to_pylist() if row["visit"] is None}
     assert rows["injected.snr50"]["detail"] == "none of 2 injections was found, the brightest of which is at 9"
     assert rows["injected.snrCeiling"]["detail"] == rows["injected.snr50"]["detail"]
@@ -203,7 +218,7 @@ def test_a_curve_that_cannot_be_fitted_has_its_reason() -> None:
 def test_no_injections_at_all_is_no_crash() -> None:
     """Counts are 0, shares 0 of 0, curves have a reason, and no band has a magnitude."""
     nothing = injections_of([])
-    table = efficiency_rows(nothing, detectors_of((1, 1)), ALL_STAGES, Settings(), "HSC")
+    table = all_rows(nothing, detectors_of((1, 1)), ALL_STAGES, Settings(), "HSC")
     assert numbers(table, "injected.numInjections") == [(0, None)]
     assert numbers(table, "injected.efficiencyNearStars") == [(0, 0)]
     rows = {row["metric"]: row for row in table.to_pylist()}
@@ -216,7 +231,7 @@ def test_no_injections_at_all_is_no_crash() -> None:
 def test_an_unbounded_curve_has_no_uncertainty() -> None:
     """Two injections give a place; its uncertainty is not infinite in the row, but unknown."""
     injections = injections_of([{"snr": 4.0}, {"snr": 6.0, "diaSourceId": 5}])
-    rows = efficiency_rows(injections, detectors_of((1, 1)), (Stage(""),), Settings(), "HSC").to_pylist()
+    rows = all_rows(injections, detectors_of((1, 1)), (Stage(""),), Settings(), "HSC").to_pylist()
     (row,) = [row for row in rows if row["metric"] == "injected.snr50"]
     assert row["numerator"] == 5.0
     assert math.isnan(row["uncertainty"])
@@ -253,3 +268,22 @@ def test_a_change_that_cannot_be_told_names_the_side() -> None:
     rows = curve_change_rows(_paired(survey(), nothing), (Stage(""),), "HSC").to_pylist()
     assert rows[0]["detail"].startswith("reference: none of 900 injections was found")
     assert math.isnan(rows[0]["numerator"])
+
+
+def test_curves_are_kept_for_plots_where_there_are_any():
+    """The table holds what was fitted with the ends of its intervals, and nothing in place of a reason."""
+    curves = list(fitted_curves(survey(), (Stage(""), Stage("N7", "no reliability"))))
+    assert [(fitted.x, fitted.band, fitted.stage.name) for fitted in curves] == [
+        *(("snr", "", ""), ("mag", "g", ""), ("mag", "r", "")),
+        *(("snr", "", "N7"), ("mag", "g", "N7"), ("mag", "r", "N7")),
+    ]
+    assert [fitted.curve for fitted in curves[3:]] == ["no reliability"] * 3
+    rows = curves_table(curves).to_pylist()
+    assert len(rows) == 3
+    for row, fitted in zip(rows, curves, strict=False):
+        curve = fitted.curve
+        assert isinstance(curve, Curve)
+        assert (row["x"], row["band"], row["x50"], row["slope"]) == (fitted.x, fitted.band, curve.x50, curve.slope)
+        assert (row["x50Low"], row["x50High"]) == (curve.interval_x50.low, curve.interval_x50.high)
+        assert (row["ceilingLow"], row["ceilingHigh"]) == (curve.interval_ceiling.low, curve.interval_ceiling.high)
+    assert curves_table([]).num_rows == 0
