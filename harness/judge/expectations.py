@@ -235,8 +235,13 @@ def _ordered(
             estimate = change(quantity, other, confidence)
         else:
             alone = level(quantity, confidence)
-            interval = Interval(alone.interval.low - other, alone.interval.high - other)
-            estimate = replace(alone, value=alone.value - other, interval=interval, reference=float(other))
+            estimate = replace(
+                alone,
+                value=alone.value - other,
+                interval=_less(alone.interval, other),
+                whole=None if alone.whole is None else _less(alone.whole, other),
+                reference=float(other),
+            )
     except NotComparableError as reason:
         return case.unjudged(VerdictState.NOT_COMPARABLE, str(reason))
 
@@ -251,6 +256,10 @@ def _ordered(
 
     claim = f"{write(estimate.value)} against {case.against}" if estimate.value else f"the same as {case.against}"
     return case.judged(estimate, acceptable, write=write, claim=claim, allowed=f"only {relation}", unit=unit)
+
+
+def _less(interval: Interval, number: float) -> Interval:
+    return Interval(interval.low - number, interval.high - number)
 
 
 def _ordered_by_visit(case: Case, relation: Literal["below", "above"], for_at_least: float) -> Verdict:

@@ -153,6 +153,15 @@ def test_below_and_above_are_strict(quantity):
     assert (below(census, 3).state, above(census, 3).state) == (FAIL, FAIL)
 
 
+def test_what_would_decide_is_the_same_beside_a_number(quantity):
+    """A share that cannot be above 1 lies above 0.9 with as many more visits as it lies within 0.9 and no limit."""
+    share = quantity([30.0] * 14 + [15.0, 25.0], [30.0] * 16)
+    beside, inside = above(share, 0.9), within(share, 0.9, math.inf)
+    assert (beside.state, inside.state) == (INCONCLUSIVE, INCONCLUSIVE)
+    told = [verdict.sentence.rpartition("; ")[2] for verdict in (beside, inside)]
+    assert told == ["about 27 more visits would decide"] * 2
+
+
 @pytest.mark.parametrize(("holds", "state"), [(105, PASS), (90, INCONCLUSIVE), (50, FAIL)])
 def test_share_of_visits(quantity, holds, state):
     """All of 105 visits show more than nine tenths, half of them show less; 90 leave it open."""
