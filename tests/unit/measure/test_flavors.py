@@ -217,16 +217,17 @@ def test_visit_without_any_source(whole, tmp_path):
     assert (row["numerator"], row["denominator"]) == (0, PER_DETECTOR)
 
 
+@pytest.mark.parametrize("catalogue", [False, True])
 @pytest.mark.parametrize("place", [{"visit": VISITS[2]}, {"detector": DETECTORS[1]}])
-def test_what_was_never_subtracted_is_outside(whole, tmp_path, place):
+def test_what_was_never_subtracted_is_outside(whole, tmp_path, place, catalogue):
     """Where it is recorded what was subtracted, injections elsewhere count as outside and nowhere else."""
     made = whole[1]
     ((name, value),) = place.items()
     is_lost = made.tables["injection"][name].to_numpy() == value
     folder = write_flavor(tmp_path, made.tables | {"diaSource": without(made.tables["diaSource"], **place)})
     ids = [(visit, detector) for visit in VISITS for detector in DETECTORS if value not in (visit, detector)]
-    rows, n_shards = by_visit(folder, data_ids=ids, processed=lambda visit: visit != value)
-    assert n_shards == len({visit for visit, _ in ids})
+    rows, n_shards = by_visit(folder, data_ids=ids, catalogue=catalogue, processed=lambda visit: visit != value)
+    assert n_shards == (len({visit for visit, _ in ids}) if catalogue else 1)
     found = values(rows)
     assert found["injected.numOutside"] == is_lost.sum()
     assert found["injected.numInjections"] == N_INJECTIONS - is_lost.sum()
@@ -251,6 +252,8 @@ def test_flavor_without_other_catalogues(whole, tmp_path):
     assert measured.values["injected.numMatched"] == whole[1].found.sum()
     assert "no catalogue of stars" in measured.by_metric["injected.efficiencyNearStars"].detail
     assert measured.values["injected.contamination"] == whole[0].values["injected.contamination"]
+    assert "catalogue" in measured.by_metric["flavor.numFalsePositives"].detail
+    assert whole[0].by_metric["flavor.numFalsePositives"].detail == ""
     assert measured.values["flavor.numFalsePositives"] > whole[0].values["flavor.numFalsePositives"]
 
 
