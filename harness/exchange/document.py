@@ -92,10 +92,10 @@ class Node:
         return self.value
 
     def name(self, least: int = 1) -> str:
-        """Return text of so many parts at least, with dots between them."""
+        """Return text in one line of so many parts at least, with dots between them."""
         name = self.text()
         parts = name.split(".")
-        if len(parts) < least or not all(parts):
+        if len(parts) < least or not all(parts) or not name.isprintable():
             form = ".".join(("package", "metric", "specification")[:least]) if least > 1 else "a name"
             self.refuse(f"must be {form} (got {_SHOWN.repr(name)})")
         return name

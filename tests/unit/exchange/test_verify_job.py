@@ -114,6 +114,7 @@ FAULTS = {
         "specs[0].name must be package.metric.specification (got 'demo.PA1')",
     ),
     "empty name": (("measurements", 0, "metric"), "demo.", "measurements[0].metric must be a name (got 'demo.')"),
+    "line break": (("measurements", 0, "metric"), "a.b\nc", "measurements[0].metric must be a name (got 'a.b\\nc')"),
     "surrogate": (
         ("measurements", 0, "metric"),
         "\ud800",
