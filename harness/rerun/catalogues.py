@@ -113,6 +113,8 @@ def _of_injections(columns: Mapping[str, Column], schema: pa.Schema, names: froz
     identifier = columns.get("injectionId")
     if identifier is not None:
         found["injectionId"] = replace(identifier, convert=_identifier)
+    for name in columns.keys() & {"inTemplate", "inOneImage"}:
+        found[name] = replace(columns[name], type=pa.bool_(), convert=as_flag)
     if "inTemplate" not in columns and (told := _flags(_in_template, names, "isTemplateSource", "isVisitSource")):
         found["inTemplate"] = told
     one = ("isTemplateSource", "isVisitSource", "injection_flag", "isVariable")

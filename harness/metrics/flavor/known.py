@@ -66,6 +66,7 @@ def near_stars(frame: pl.DataFrame, stars: pa.Table | None) -> pl.Series:
     near = pl.Series("nearStar", [None], pl.Boolean).new_from_index(0, frame.height)
     if stars is None:
         return near
+    _require_positions(stars, "stars")
     table = pl.DataFrame(pl.from_arrow(stars))
     if "mag" in table:
         return _near_bright(frame, table, "mag")
@@ -76,15 +77,19 @@ def near_stars(frame: pl.DataFrame, stars: pa.Table | None) -> pl.Series:
     return near
 
 
+def _require_positions(catalogue: pa.Table, what: str) -> None:
+    if missing := [name for name in ("ra", "dec") if name not in catalogue.column_names]:
+        raise NotMeasuredError(
+            f"the catalogue of {what} has no {' and '.join(missing)} (it has {', '.join(catalogue.column_names)}); "
+            "check how its columns are named"
+        )
+
+
 def _known_frame(known: pa.Table) -> pl.DataFrame:
     """Return what has a position, with ``visit`` (null for all visits) and ``isMoving``."""
     import polars as pl
 
-    if missing := [name for name in ("ra", "dec") if name not in known.column_names]:
-        raise NotMeasuredError(
-            f"the catalogue of known sources has no {' and '.join(missing)} (it has {', '.join(known.column_names)}); "
-            "check how its columns are named"
-        )
+    _require_positions(known, "known sources")
     frame = pl.DataFrame(pl.from_arrow(known))
     is_moving = pl.lit(value=False)
     if "isMoving" in frame:
