@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast, final
 
@@ -47,10 +48,11 @@ class HistoryStore:
         The folder; made when the first entry is written.
     """
 
-    __slots__ = ("folder",)
+    __slots__ = ("_sequences", "folder")
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._sequences: dict[Path, int] = {}  # of files, which never change
 
     def append(self, entry: Entry, *, at: datetime | None = None) -> Path:
         """Add a rerun to the history; one that is there already stays as it is.
@@ -87,7 +89,7 @@ class HistoryStore:
             return path
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            sequence = _next_sequence(folder)
+            sequence = self._next_sequence(folder)
         except OSError as fault:
             raise HarnessError(
                 f"cannot use the history folder {folder} ({fault.strerror}); choose another with --history"
@@ -152,6 +154,14 @@ class HistoryStore:
                 problems.append(f"history folder {folder} cannot be read ({fault.strerror}); it is left out")
         return paths
 
+    def _next_sequence(self, folder: Path) -> int:
+        paths = [path for path in folder.iterdir() if _is_entry(path)]
+        for path in paths:
+            if path not in self._sequences:
+                with suppress(*_DAMAGE, BrokenFileError):  # `read` names it
+                    self._sequences[path] = _note_of(path, pq.read_schema(path))["sequence"]
+        return 1 + max((self._sequences.get(path, 0) for path in paths), default=0)
+
 
 def frame_of(entries: Iterable[Entry], at: datetime) -> pl.DataFrame:
     """Return entries that are in no store as a history, each dataset in their order.
@@ -169,17 +179,6 @@ def frame_of(entries: Iterable[Entry], at: datetime) -> pl.DataFrame:
         counts[entry.dataset] = counts.get(entry.dataset, 0) + 1
         tables.append(entry.table(counts[entry.dataset], at))
     return _ordered(tables)
-
-
-def _next_sequence(folder: Path) -> int:
-    largest = 0
-    for path in filter(_is_entry, folder.iterdir()):
-        try:
-            note = _note_of(path, pq.read_schema(path))
-        except (*_DAMAGE, BrokenFileError):
-            continue  # `read` names it
-        largest = max(largest, note["sequence"])
-    return largest + 1
 
 
 def _file_content(entry: Entry, sequence: int, at: datetime) -> bytes:
