@@ -349,7 +349,7 @@ def test_errors_that_are_too_small(judge, tables):
     assert "injected.magOffset" not in found
 
 
-@pytest.mark.parametrize("value", [0.0, np.nan])
+@pytest.mark.parametrize("value", [-100.0, np.nan])
 def test_broken_flux_errors(judge, tables, value):
     """Sources without a usable error are in none of the means, and are counted."""
     sources = tables["diaSource"]
@@ -385,6 +385,8 @@ def test_flags_eat_injections(judge, tables):
         kept(sources, "injected") & (sources["diaSourceId"] % 4 == 0)
     )
     answer = judge(tables)
+    left, found = (answer.rows[f"injected.numMatched{stage}"]["value"] for stage in (".S6", ""))
+    assert answer.rows["injected.survival.S6"]["value"] == left / found
     for stage in ("S3", "S6", "A5"):
         assert f"injected.survival.{stage}" in failed(answer)
         assert f"injected.numMatched.{stage}" in failed(answer)
@@ -449,11 +451,14 @@ def test_injections_of_another_flux(judge, tables):
 
 
 def test_injections_at_other_places(judge, tables):
-    """Injections numbered in another order are others."""
-    injection = tables["injection"]
-    injection["injectionId"] = 1 + 1000 * injection["detector"] + (injection["injectionId"] + 6) % 1000 % 40
-    unknown = failed(judge(tables, code=3), "NOT_MEASURED")
-    assert "arcsec from that of the reference; inject the same sources into both" in unknown["flavor.numGained"]
+    """Injections of the same numbers and fluxes that were put elsewhere, and found there, are others."""
+    for name in ("injection", "diaSource"):
+        moved = tables[name]["visit"] == VISITS[2]
+        tables[name]["dec"] = tables[name]["dec"] + np.where(moved, 3 / 3600, 0)
+    answer = judge(tables, code=3)
+    reason = failed(answer, "NOT_MEASURED")["flavor.numGained"]
+    assert "80 of 1280 differ, such as injection 1 of visit 3, detector 0, 3 arcsec from that of the ref" in reason
+    assert answer.states["injected.efficiency"] == "PASS"
 
 
 def test_no_injection_in_common(judge, tables):
