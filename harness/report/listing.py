@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal, final
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Column", "Format", "Listing", "number", "print_listing", "relative_change"]
+__all__ = [
+    "Column",
+    "Format",
+    "Listing",
+    "escape_markdown",
+    "number",
+    "print_listing",
+    "relative_change",
+    "strict_json",
+]
 
 Format = Literal["table", "json", "md"]
 
@@ -83,7 +92,7 @@ def print_listing(listing: Listing, fmt: Format, console: Console) -> None:
     """
     if fmt == "json":
         content = {"title": listing.title, **listing.extra, "rows": listing.rows, "notes": list(listing.notes)}
-        console.file.write(json.dumps(_strict(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        console.file.write(json.dumps(strict_json(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     elif fmt == "md":
         console.file.write(_markdown(listing))
     else:
@@ -120,32 +129,33 @@ def _print_table(listing: Listing, console: Console) -> None:
 
 
 def _markdown(listing: Listing) -> str:
-    lines = [f"### {_escape(listing.title)}", ""]
+    lines = [f"### {escape_markdown(listing.title)}", ""]
     if listing.rows:
-        lines.append("| " + " | ".join(_escape(column.heading) for column in listing.columns) + " |")
+        lines.append("| " + " | ".join(escape_markdown(column.heading) for column in listing.columns) + " |")
         lines.append("|" + "|".join(" ---: " if column.numeric else " --- " for column in listing.columns) + "|")
         for row in listing.rows:
-            cells = (_escape(column.show(row[column.key])) for column in listing.columns)
+            cells = (escape_markdown(column.show(row[column.key])) for column in listing.columns)
             lines.append("| " + " | ".join(cells) + " |")
         lines.append("")
     for note in listing.notes:
         indented = note.startswith("  ")
-        lines.append(f"  - {_escape(note.strip())}" if indented else f"- {_escape(note)}")
+        lines.append(f"  - {escape_markdown(note.strip())}" if indented else f"- {escape_markdown(note)}")
     return "\n".join(lines) + "\n"
 
 
-def _escape(text: str) -> str:
+def escape_markdown(text: str) -> str:
+    """Return text that Markdown shows as it is, in one line."""
     for special in "\\|<>*_`[]":
         text = text.replace(special, "\\" + special)
     return text.replace("\n", " ")
 
 
-def _strict(value: Any) -> Any:
+def strict_json(value: Any) -> Any:
     """Replace what JSON has no word for: a NaN or infinity becomes null."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): _strict(item) for key, item in value.items()}
+        return {str(key): strict_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_strict(item) for item in value]
+        return [strict_json(item) for item in value]
     return value

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness.rerun.protocol import RerunRef
     from harness.session import Session
 
-__all__ = ["exit_code", "not_judged", "summary", "verdict_listing"]
+__all__ = ["RANK", "exit_code", "not_judged", "summary", "verdict_listing", "verdict_row"]
 
 _STYLES = {
     VerdictState.PASS: "green",
@@ -30,7 +30,7 @@ _STYLES = {
 }
 
 #: Worst first: the order in which verdicts are told.
-_RANK = [
+RANK = [
     VerdictState.FAIL,
     VerdictState.NOT_COMPARABLE,
     VerdictState.NOT_MEASURED,
@@ -74,7 +74,7 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     counts = Counter(verdict.state for verdict in verdicts)
     if not counts:
         return "nothing was judged"
-    return f"{len(verdicts)} judged: " + ", ".join(f"{counts[state]} {state}" for state in _RANK if counts[state])
+    return f"{len(verdicts)} judged: " + ", ".join(f"{counts[state]} {state}" for state in RANK if counts[state])
 
 
 def verdict_listing(
@@ -86,7 +86,7 @@ def verdict_listing(
     known of each rerun as a whole, then the notes and the count.
     """
     ordered = sorted(
-        verdicts, key=lambda verdict: (_RANK.index(verdict.state), verdict.rerun, verdict.metric, verdict.place)
+        verdicts, key=lambda verdict: (RANK.index(verdict.state), verdict.rerun, verdict.metric, verdict.place)
     )
     untold = [verdict for verdict in ordered if verdict.state is not VerdictState.PASS]
     stories = [*_sentences(ordered if verbose else untold, verbose=verbose), *_contexts(untold)]
@@ -100,7 +100,7 @@ def verdict_listing(
         Column("change", "change", numeric=True),
         Column("allowed", "allowed", numeric=True),
     ]
-    rows = [_row(verdict) for verdict in ordered]
+    rows = [verdict_row(verdict) for verdict in ordered]
     return Listing(title, columns, rows, [*stories, *notes, summary(verdicts)], {"summary": summary(verdicts)})
 
 
@@ -138,7 +138,8 @@ def _place(line: str) -> bool:
     return line.startswith("next")
 
 
-def _row(verdict: Verdict) -> dict[str, Any]:
+def verdict_row(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict as a row of a table: its fields, and its change and what is allowed as text."""
     acceptable = verdict.acceptable
     return {
         **asdict(verdict),
