@@ -217,6 +217,7 @@ def _change(task: Task, rerun: Rerun, reference: Rerun) -> Made:
     from harness.measure.stamps import stamps_table
     from harness.metrics.flavor.change_rows import change_rows, pair_injections, why_incomparable
     from harness.metrics.flavor.config_rows import config_rows
+    from harness.metrics.flavor.curves import bands_of
     from harness.metrics.flavor.efficiency_rows import curve_change_rows
     from harness.metrics.flavor.stages import Stage
 
@@ -229,7 +230,7 @@ def _change(task: Task, rerun: Rerun, reference: Rerun) -> Made:
     ]
     rows = [
         change_rows(pairs, ours.detectors, stages, task.settings, rerun.instrument),
-        curve_change_rows(pairs, stages, rerun.instrument),
+        curve_change_rows(pairs, bands_of(ours.frames.injections), stages, rerun.instrument),
         config_rows(rerun.provenance().configs, reference.provenance().configs, rerun.instrument),
     ]
     gained = pairs.clear() if reason else _gained(pairs)

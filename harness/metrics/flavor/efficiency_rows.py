@@ -13,7 +13,6 @@ import numpy as np
 
 from harness.metrics.flavor.by_detector import floats, left_by, numbered, sums, unavailable
 from harness.metrics.flavor.catalogue import MAG_BINS, SNR_BINS
-from harness.metrics.flavor.curves import bands_of
 from harness.metrics.flavor.efficiency import CONFIDENCE, curve_change
 from harness.metrics.keyed_rows import keyed_rows, rows_table
 from harness.metrics.rows import rows_schema
@@ -82,13 +81,15 @@ def curve_rows(curves: Iterable[FittedCurve], instrument: str) -> pa.Table:
     return _whole([row for fitted in curves for row in _curve_rows(fitted)], instrument)
 
 
-def curve_change_rows(pairs: pl.DataFrame, stages: Sequence[Stage], instrument: str) -> pa.Table:
+def curve_change_rows(pairs: pl.DataFrame, bands: Sequence[str], stages: Sequence[Stage], instrument: str) -> pa.Table:
     """Return the metric rows of ``flavor.snr50Change`` and ``flavor.mag50Change``.
 
     Parameters
     ----------
     pairs
         Injections that both reruns have; columns of the reference end in ``_reference``.
+    bands
+        Of the rerun's own injections, whether the reference has any of them or not.
     stages
         What each number is given for: one that both reruns have is available.
     instrument
@@ -97,11 +98,11 @@ def curve_change_rows(pairs: pl.DataFrame, stages: Sequence[Stage], instrument: 
     Returns
     -------
     rows : `pyarrow.Table`
-        One of the whole rerun for each metric, stage and band that has injections.
+        One of the whole rerun for each metric, stage and band.
     """
     rows: list[dict[str, object]] = []
     curves = [("flavor.snr50Change", "snr_reference", np.ones(pairs.height, bool))]
-    curves += [(f"flavor.mag50Change.{band}", "mag", _in_band(pairs, band)) for band in bands_of(pairs)]
+    curves += [(f"flavor.mag50Change.{band}", "mag", _in_band(pairs, band)) for band in bands]
     visit = pairs["visit"].to_numpy()
     for stage in stages:
         for metric, column, chosen in curves:

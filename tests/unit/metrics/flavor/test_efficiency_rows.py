@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 GROUPS = {"injected_count", "injected_efficiency"}
+BANDS = ("g", "r")
 ALL_STAGES = tuple(Stage(name) for name in STAGES)
 
 
@@ -101,7 +102,7 @@ def test_all_metrics_of_the_groups_are_given_and_no_others() -> None:
 def test_changes_of_curves_are_metrics_of_the_catalogue() -> None:
     """One for signal-to-noise and one for each band with injections, at each stage."""
     pairs = _paired(survey(), survey(2))
-    given = set(curve_change_rows(pairs, ALL_STAGES, "HSC")["metric"].to_pylist())
+    given = set(curve_change_rows(pairs, BANDS, ALL_STAGES, "HSC")["metric"].to_pylist())
     assert given <= set(flavor_catalogue(Settings()))
     assert given == {
         stage.of(name)
@@ -168,7 +169,7 @@ def test_a_stage_without_flags_says_so_for_every_metric() -> None:
         for name in ("numMatched", "efficiency", "survival", "snr50", "snrCeiling", "mag50.g", "mag50.r")
     }
     assert len(rows) == 7
-    changes = curve_change_rows(_paired(survey(), survey()), stages, "HSC").to_pylist()
+    changes = curve_change_rows(_paired(survey(), survey()), BANDS, stages, "HSC").to_pylist()
     rows += [row for row in changes if row["metric"].endswith(".A5")]
     assert len(rows) == 10
     for row in rows:
@@ -224,8 +225,17 @@ def test_no_injections_at_all_is_no_crash() -> None:
     rows = {row["metric"]: row for row in table.to_pylist()}
     assert rows["injected.snr50.S6"]["detail"] == "there is no injection whose brightness is known"
     assert not any(name.startswith("injected.mag50") for name in rows)
-    changes = curve_change_rows(_paired(nothing, nothing), (Stage(""),), "HSC").to_pylist()
+    changes = curve_change_rows(_paired(nothing, nothing), (), (Stage(""),), "HSC").to_pylist()
     assert [row["metric"] for row in changes] == ["flavor.snr50Change"]
+
+
+def test_a_band_of_which_nothing_can_be_compared_is_told():
+    """Without a common injection each band of the rerun has the reason, as everything else has."""
+    nothing, why = injections_of([]), "the two reruns have no injection in common"
+    rows = curve_change_rows(_paired(nothing, nothing), BANDS, (Stage("", why),), "HSC").to_pylist()
+    assert {row["metric"]: row["detail"] for row in rows} == dict.fromkeys(
+        ("flavor.snr50Change", "flavor.mag50Change.g", "flavor.mag50Change.r"), why
+    )
 
 
 def test_an_unbounded_curve_has_no_uncertainty() -> None:
@@ -247,7 +257,7 @@ def test_changes_are_of_the_same_injections() -> None:
     """Against the reference's signal-to-noise, and against magnitude in each band, at the stage that is asked for."""
     ours, theirs = survey(1, shift=0.5), survey(1).with_columns(snr=pl.col("snr") * 1.1)
     pairs = _paired(ours, theirs)
-    rows = {row["metric"]: row for row in curve_change_rows(pairs, ALL_STAGES, "HSC").to_pylist()}
+    rows = {row["metric"]: row for row in curve_change_rows(pairs, BANDS, ALL_STAGES, "HSC").to_pylist()}
     visit = pairs["visit"].to_numpy()
     found, reference = ((pairs[f"good_S3{side}"]).to_numpy() for side in ("", "_reference"))
     change = curve_change(pairs["snr_reference"].to_numpy(), found, reference, visit, falling=False)
@@ -265,7 +275,7 @@ def test_changes_are_of_the_same_injections() -> None:
 def test_a_change_that_cannot_be_told_names_the_side() -> None:
     """A reference that found nothing has no curve."""
     nothing = survey().with_columns(diaSourceId=pl.lit(0, pl.Int64))
-    rows = curve_change_rows(_paired(survey(), nothing), (Stage(""),), "HSC").to_pylist()
+    rows = curve_change_rows(_paired(survey(), nothing), BANDS, (Stage(""),), "HSC").to_pylist()
     assert rows[0]["detail"].startswith("reference: none of 900 injections was found")
     assert math.isnan(rows[0]["numerator"])
 
