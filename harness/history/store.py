@@ -12,6 +12,7 @@ import json
 import re
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, final
 
 import polars as pl
@@ -25,7 +26,6 @@ from harness.history.oddities import oddities
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from harness.history.entry import Entry
 
@@ -137,7 +137,7 @@ class HistoryStore:
     def _paths(self, dataset: str, problems: list[str]) -> list[Path]:
         """Return the files of one or all datasets; what cannot be looked into is put among the problems."""
         try:
-            folders = [self.folder / dataset] if dataset else sorted(filter(_is_folder, self.folder.iterdir()))
+            folders = [self.folder / dataset] if dataset else sorted(filter(Path.is_dir, self.folder.iterdir()))
         except FileNotFoundError:
             return []
         except OSError as fault:
@@ -250,11 +250,7 @@ def _note_of(path: Path, schema: pa.Schema) -> dict[str, Any]:
 
 
 def _is_entry(path: Path) -> bool:
-    return path.suffix == ".parquet" and not path.name.startswith(".")
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.name.startswith(".")
+    return path.suffix == ".parquet"
 
 
 def _ordered(tables: list[pa.Table]) -> pl.DataFrame:

@@ -52,6 +52,13 @@ def test_single_number_that_is_off_is_no_level(at, size):
     assert change_points(values) == []
 
 
+def test_first_number_is_no_level_even_where_the_series_ends():
+    """What the first rerun alone has in common with the last ones is no level at the beginning."""
+    values = with_step(12, 40, 20, seed=2)
+    values[0] += 12
+    assert change_points(values) == [20]
+
+
 def test_second_number_confirms_a_level():
     """What the newest rerun has shown alone becomes a level with the next one."""
     values = with_step(20, 20, 18, seed=3)

@@ -119,6 +119,17 @@ def test_series_are_told_apart(store, make_entry):
     assert "mmag" not in third
 
 
+def test_earlier_series_warns_no_more(store, make_entry):
+    """What was odd before a redefinition is not a warning of today."""
+    for index in range(12):
+        store.append(make_entry(f"w_{index}", 1e6 if index == 10 else NOISE[index], state="PASS"))
+    assert "warning" not in printed(trend_listing(trends(store.read()[0], NAME)))
+    store.append(make_entry("w_12", 1e6, state="PASS"))
+    assert "warning" in printed(trend_listing(trends(store.read()[0], NAME)))
+    store.append(make_entry("w_13", definition="d2", state="PASS"))
+    assert "warning" not in printed(trend_listing(trends(store.read()[0], NAME)))
+
+
 def test_long_trend_fits_a_terminal(fill):
     """Of many reruns the line shows the newest."""
     values = np.arange(100.0)

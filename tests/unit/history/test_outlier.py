@@ -19,6 +19,11 @@ def test_z_is_in_standard_deviations():
     assert robust_z(90.0, many) == pytest.approx(-5, rel=0.02)
 
 
+def test_z_of_few_numbers_by_hand():
+    """Of -4 to 4 the median is 0, the median absolute deviation 2, the median's variance π/18 of the scatter's."""
+    assert robust_z(10.0, np.arange(-4.0, 5.0)) == pytest.approx(10 / (1.4826 * 2 * 1.0837587), rel=1e-5)
+
+
 @pytest.mark.parametrize(("n", "most"), [(8, 0.04), (20, 0.01)])
 def test_false_warnings_are_as_documented(n, most):
     """The next number of the same noise seldom warns."""

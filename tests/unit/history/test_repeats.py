@@ -84,6 +84,14 @@ def test_rerun_of_the_same_name_may_have_the_same_values():
     assert repeats(history(values, names=["18", "19", "20", "20"])) == []
 
 
+@pytest.mark.parametrize(("equal", "count"), [(4, 0), (5, 1)])
+def test_many_comparisons_need_more_evidence(equal, count):
+    """What one of 45 pairs may well show by chance is no evidence: C(10, 4)/46⁴ is 4e-5, but 2e-3 of 45 pairs."""
+    values = np.random.default_rng(8).normal(0, 1, (10, 10))
+    values[7, :equal] = values[2, :equal]
+    assert len(repeats(history(values))) == count
+
+
 def test_each_rerun_is_told_once():
     """Of three alike, each later one is told with the one that it is most like."""
     values = two_digits(10, 12, seed=6)

@@ -313,6 +313,19 @@ def start(store, reruns):
 class TestProcesses:
     """Several writers, and writers that are killed."""
 
+    def test_what_a_killed_writer_left_is_no_rerun_and_goes_away(self, store, make_entry):
+        """A file that was never finished is not read, and removed by the next writer after an hour."""
+        path = store.append(make_entry("w_1"))
+        left = path.with_name(f".{path.name}.0123456789abcdef.tmp")
+        left.write_bytes(path.read_bytes()[:100])
+        frame, problems = store.read()
+        assert (frame.height, problems) == (1, [])
+        store.append(make_entry("w_2"))
+        assert left.exists()
+        os.utime(left, (time.time() - 7200,) * 2)
+        store.append(make_entry("w_3"))
+        assert not left.exists()
+
     def test_two_processes_at_once_keep_both(self, store):
         """What two processes add at the same time is all there, each rerun once, those of both once."""
         shared = [f"both_{index}" for index in range(10)]
