@@ -44,6 +44,15 @@ _TYPES = {
 
 _POSITIONS = ("ra", "dec")
 
+#: Columns that are computed with: text in them is read as numbers, or refused with its place.
+_NUMBERS = frozenset(
+    {
+        *_POSITIONS,
+        *("x", "y", "psfFlux", "psfFluxErr", "scienceFlux", "scienceFluxErr", "snr", "reliability"),
+        *("ixxPSF", "iyyPSF", "ixyPSF", "midpointMjdTai"),
+    }
+)
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -113,11 +122,13 @@ def canonical_columns(
 def canonical_type(name: str, stored: pa.DataType) -> pa.DataType:
     """Return the Arrow type of a canonical column that is stored with the given type.
 
-    Identifiers are int64, detectors int32, flags bool, times float64 (MJD TAI); other types stay what they are, float32
-    included.
+    Identifiers are int64, detectors int32, flags bool, times float64 (MJD TAI), as are numbers stored as text; other
+    types stay what they are, float32 included.
     """
     if name in _TYPES:
         return _TYPES[name]
+    if name in _NUMBERS and _is_text(stored):
+        return pa.float64()
     if is_flag(name) and not _is_text(stored):
         return pa.bool_()
     if _is_time(stored):
@@ -177,7 +188,10 @@ def canonical_batch(
             arrays.append(pa.repeat(pa.scalar((constants or {})[field.name], field.type), batch.num_rows))
         else:
             others = [batch.column(name) for name in column.others]
-            arrays.append(_array(batch.column(column.stored), others, column, field.type))
+            try:
+                arrays.append(_array(batch.column(column.stored), others, column, field.type))
+            except pa.ArrowException as fault:
+                raise type(fault)(f"{field.name}: {fault}") from None
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 

@@ -186,3 +186,19 @@ def test_number_that_is_nan_is_not_measured(files):
 def toml_without_regions(text):
     """Return a ``rerun.toml`` that knows nothing of the geometry."""
     return text[: text.index("[regions]")]
+
+
+@pytest.mark.parametrize("column", ["psfFlux", "ra", "midpointMjdTai"])
+def test_text_where_numbers_belong_is_named(run, column):
+    """A word among the numbers names file and column; numbers that were written as text are numbers."""
+    tables = dict(survey_tables(MAY))
+    sources = tables["diaSource"]
+    at = sources.schema.get_field_index(column)
+    texts = sources[column].cast("string")
+    write_rerun(run.folder, MAY, tables | {"diaSource": sources.set_column(at, column, texts)})
+    as_text = run("measure", "--repo", run.folder, "--rerun", MAY, "--format", "json")
+    assert as_text.rows["dia.numNonFiniteFluxes"]["value"] == as_text.rows["dia.numNonFinitePositions"]["value"] == 0
+    broken = pa.concat_arrays([pa.array(["bright"]), texts.combine_chunks()[1:]])
+    write_rerun(run.folder, JUNE, tables | {"diaSource": sources.set_column(at, column, broken)})
+    answer = run("measure", "--repo", run.folder, "--rerun", JUNE, code=4)
+    assert f"holds a value that does not fit its column ({column}: Failed to parse string: 'bright'" in answer.err

@@ -168,7 +168,14 @@ def test_a_data_id_fills_in_what_the_table_lacks() -> None:
 )
 def test_other_types_stay(stored: pa.DataType, canonical: pa.DataType) -> None:
     """Numbers keep their width, text is one type."""
-    assert canonical_type("snr", stored) == canonical
+    assert canonical_type("glint", stored) == canonical
+
+
+@pytest.mark.parametrize("stored", [pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string())])
+def test_text_is_no_number(stored: pa.DataType) -> None:
+    """What is computed with is a number, however it was written; a narrow one stays narrow."""
+    assert canonical_type("psfFlux", stored) == pa.float64()
+    assert canonical_type("psfFlux", pa.float32()) == pa.float32()
 
 
 def test_types_of_several_files_are_merged_without_loss() -> None:
