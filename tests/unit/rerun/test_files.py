@@ -58,10 +58,16 @@ def test_schemas_of_different_age_are_one_table(tmp_path: Path) -> None:
 
 
 def test_types_that_do_not_go_together_are_named(tmp_path: Path) -> None:
-    """Text in one file and numbers in another is a broken rerun."""
-    rerun = folder_of(tmp_path / "r", pa.table({"snr": ["a"]}), pa.table({"snr": [1.0]}))
-    with pytest.raises(BrokenFileError, match=r"'snr' .* string in part0\.parquet, double in part1\.parquet"):
-        rerun.tables["diaSource"].read(["snr"])
+    """Text in one file and numbers in another is a broken rerun; of what has to be a number the word is named."""
+    told = {
+        "glint": r"'glint' .* string in part0\.parquet, double in part1\.parquet",
+        "snr": r"part0\.parquet holds a value .* \(snr: .*'a'.*\); correct it",
+    }
+    for name, message in told.items():
+        tables = [pa.table({name: [value]}) for value in ("a", 1.0)]
+        rerun = folder_of(tmp_path / name, *tables)
+        with pytest.raises(BrokenFileError, match=message):
+            rerun.tables["diaSource"].read([name])
 
 
 @pytest.mark.parametrize("columns", [["diaSourceId", "snr"], ["snr"], []])
