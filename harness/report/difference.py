@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["difference_listing"]
 
+#: A number of either sign is told from zero when it is so many times its uncertainty.
+_FAR_FROM_ZERO = 5.0
+
 _COLUMNS = [
     Column("metric", "metric"),
     Column("value", "value", number, numeric=True),
@@ -89,11 +92,14 @@ def _row(quantity: Quantity, reference: Any) -> dict[str, Any]:
     except NotComparableError as reason:
         return {**row, "reference": reference.value, "detail": str(reason)}
     base, interval = estimate.reference, estimate.interval
+    error = reference.uncertainty if isinstance(reference, Accepted) else reference.standard_error
+    may_be_zero = quantity.possible.low < 0 and _FAR_FROM_ZERO * error >= abs(base)
+    scale = 0.0 if may_be_zero else base  # per cent of nothing says nothing
     return {
         **row,
         "reference": base,
-        "change": relative_change(estimate.value, base),
-        "between": f"{relative_change(interval.low, base)} … {relative_change(interval.high, base)}",
+        "change": relative_change(estimate.value, scale),
+        "between": f"{relative_change(interval.low, scale)} … {relative_change(interval.high, scale)}",
         "shown": _shown(interval),
         "low": interval.low,
         "high": interval.high,

@@ -120,3 +120,11 @@ def test_nothing_to_compare_with(compare):
     """Without a reference and without a baseline there is no difference."""
     with pytest.raises(UsageError, match="nothing to compare deep with"):
         compare("deep", None)
+
+
+def test_change_of_what_may_be_zero_is_no_percentage(compare):
+    """A mean offset is a number about zero: its change is told in its unit; that of a count in per cent."""
+    rows, _ = compare("deep", "shallow")
+    for column in ("change", "between"):
+        assert "%" not in rows["injected.magOffset"][column]
+        assert "%" in rows["injected.numMatched"][column]
