@@ -53,7 +53,7 @@ def test_sources_are_alike(rerun, flavor_source, expect):
 
 
 def test_flavors_find_the_same_injections(rerun, flavor_change, expect):
-    """Beside the reference: as many are gained as lost, fluxes and positions are the same, and one thing was changed."""
+    """Beside the reference: as many are gained as lost, fluxes and positions are the same; one setting was changed."""
     expect(rerun[flavor_change]).as_baselined()
 
 

@@ -58,7 +58,7 @@ def test_a_rerun_with_nothing_to_measure_is_named():
     """What was looked for, where, and what is there instead."""
     with pytest.raises(
         NotMeasuredError,
-        match=r"'a' in repo has neither a DIA source table, nor .*, nor alert packets, nor injected sources .*: source\)",
+        match=r"'a' in repo has neither a DIA source table, nor .* alert packets, nor injected sources .*: source\)",
     ):
         families_of(_rerun(tables=["source"]))
 
