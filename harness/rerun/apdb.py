@@ -194,7 +194,9 @@ class ApdbTable:
             try:
                 yield canonical_batch(batch, self._columns, schema)
             except pa.ArrowException as fault:
-                raise BrokenFileError(f"{self._place} holds a value that does not fit its column ({fault}); correct it") from None
+                raise BrokenFileError(
+                    f"{self._place} holds a value that does not fit its column ({fault}); correct it"
+                ) from None
 
     def _schema(self, columns: Sequence[str]) -> pa.Schema:
         for name in columns:

@@ -200,7 +200,9 @@ class StoredTable:
                 try:
                     yield canonical_batch(batch, columns, schema, part.constants)
                 except pa.ArrowException as fault:
-                    raise BrokenFileError(f"{path} holds a value that does not fit its column ({fault}); correct it") from None
+                    raise BrokenFileError(
+                        f"{path} holds a value that does not fit its column ({fault}); correct it"
+                    ) from None
 
 
 def _last_of_each(keys: Sequence[pa.Array]) -> NDArray[np.bool_]:
