@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 __all__ = ["figures_of"]
 
-#: What is stored beside the measurements, and the module whose ``drawings(session, ref, tables)`` are made of it.  Each
-#: of them imports matplotlib: a rerun without figures does without.
+#: What is stored beside the measurements, the analysis it belongs to, and the module whose ``drawings(session, ref,
+#: tables)`` are made of it.  Each of them imports matplotlib: a rerun without figures does without.
 _PROVIDERS = (
-    ("curves", "harness.report.ptc_figures"),
-    ("subtractions", "harness.report.template_figures"),
-    ("backgrounds", "harness.report.background_figures"),
-    ("alerts", "harness.report.alert_figures"),
-    ("injections", "harness.report.flavor_figures"),
+    ("curves", "Photon transfer", "harness.report.ptc_figures"),
+    ("subtractions", "Templates", "harness.report.template_figures"),
+    ("backgrounds", "Backgrounds", "harness.report.background_figures"),
+    ("alerts", "Alerts", "harness.report.alert_figures"),
+    ("injections", "Flavors of the subtraction", "harness.report.flavor_figures"),
 )
 
 
-def figures_of(session: Session, ref: RerunRef) -> Iterator[Drawing]:
-    """Yield the figures of one rerun, drawn from what is stored beside its measurements.
+def figures_of(session: Session, ref: RerunRef) -> Iterator[tuple[str, Drawing]]:
+    """Yield the figures of one rerun, drawn from what is stored beside its measurements, each with its analysis.
 
     Parameters
     ----------
@@ -35,6 +35,7 @@ def figures_of(session: Session, ref: RerunRef) -> Iterator[Drawing]:
     ref
         The rerun.
     """
-    for table, module in _PROVIDERS:
+    for table, analysis, module in _PROVIDERS:
         if stored := session.tables(ref, table):
-            yield from import_module(module).drawings(session, ref, stored)
+            for drawing in import_module(module).drawings(session, ref, stored):
+                yield analysis, drawing

@@ -58,7 +58,7 @@ def opened(folder):
 
 def drawings(session):
     """Return the figures of the rerun."""
-    return list(figures_of(session, session.refs[0]))
+    return [drawing for _, drawing in figures_of(session, session.refs[0])]
 
 
 def test_a_detector_has_four_figures(tmp_path):
@@ -104,9 +104,13 @@ def test_every_analysis_has_its_figures():
         "alerts": pa.Table.from_pylist([{"visit": 1, "detector": 2}], alerts_schema()),
     }
     found = {
-        name: [drawing.title for drawing in figures_of(keeping({name: table}), REF)] for name, table in stored.items()
+        name: [(analysis, drawing.title) for analysis, drawing in figures_of(keeping({name: table}), REF)]
+        for name, table in stored.items()
     }
-    assert "run_1: order of PSF sizes" in found["subtractions"]
-    assert found["backgrounds"] == ["run_1: backgrounds of coadds", "run_1: closure of backgrounds"]
-    assert found["alerts"] == ["run_1: alert packets"]
+    assert ("Templates", "run_1: order of PSF sizes") in found["subtractions"]
+    assert found["backgrounds"] == [
+        ("Backgrounds", "run_1: backgrounds of coadds"),
+        ("Backgrounds", "run_1: closure of backgrounds"),
+    ]
+    assert found["alerts"] == [("Alerts", "run_1: alert packets")]
     assert list(figures_of(keeping({}), REF)) == []
