@@ -127,8 +127,9 @@ def _shares(
     def count(chosen: Bools) -> NDArray[np.float64]:
         return sums(at[chosen], detectors.height)
 
-    def share(metric: str, found: Bools, of: Bools) -> pl.DataFrame:
-        return keyed_rows(metric, detectors, count(found & of), count(of))
+    def share(metric: str, found: Bools, of: Bools, lacking: str) -> pl.DataFrame:
+        detail = None if of.any() else [f"there is no injection {lacking}"] * detectors.height
+        return keyed_rows(metric, detectors, count(found & of), count(of), detail)
 
     yield keyed_rows("injected.numInjections", detectors, count(everything))
     for stage in stages:
@@ -136,22 +137,25 @@ def _shares(
             continue
         found = matched & left_by(stage, placed)
         yield keyed_rows(stage.of("injected.numMatched"), detectors, count(found))
-        yield share(stage.of("injected.efficiency"), found, everything)
+        yield share(stage.of("injected.efficiency"), found, everything, "on a detector")
         if stage.name:
-            yield share(stage.of("injected.survival"), found, matched)
-    for metric, column, bins in (
-        ("injected.efficiencySnr", "snr", SNR_BINS),
-        ("injected.efficiencyMag", "mag", MAG_BINS),
+            yield share(stage.of("injected.survival"), found, matched, "that was found")
+    for metric, column, bins, words in (
+        ("injected.efficiencySnr", "snr", SNR_BINS, "signal-to-noise"),
+        ("injected.efficiencyMag", "mag", MAG_BINS, "magnitude"),
     ):
         values = floats(placed, column)
         for name, (low, high) in bins.items():
-            yield share(f"{metric}.{name}", matched, (values >= low) & (values < high))
-    yield share("injected.efficiencyAtEdge", matched, floats(placed, "margin") < edge_width)
+            of = f"of {words} {low:g} to {high:g}"
+            yield share(f"{metric}.{name}", matched, (values >= low) & (values < high), of)
+    at_edge = floats(placed, "margin") < edge_width
+    yield share("injected.efficiencyAtEdge", matched, at_edge, f"within {edge_width:g} pixels of an edge")
     near_star = placed["nearStar"]
     if placed.height and near_star.null_count() == placed.height:
         yield from unavailable(["injected.efficiencyNearStars"], _NO_STARS)
     else:
-        yield share("injected.efficiencyNearStars", matched, near_star.fill_null(value=False).to_numpy())
+        is_near = near_star.fill_null(value=False).to_numpy()
+        yield share("injected.efficiencyNearStars", matched, is_near, "near a bright star")
 
 
 def _unavailable(stages: Sequence[Stage]) -> Iterator[pl.DataFrame]:

@@ -224,6 +224,12 @@ def test_no_injections_at_all_is_no_crash() -> None:
     assert numbers(table, "injected.efficiencyNearStars") == [(0, 0)]
     rows = {row["metric"]: row for row in table.to_pylist()}
     assert rows["injected.snr50.S6"]["detail"] == "there is no injection whose brightness is known"
+    assert rows["injected.efficiency.S6"]["detail"] == "there is no injection on a detector"
+    assert rows["injected.survival.S6"]["detail"] == "there is no injection that was found"
+    assert rows["injected.efficiencySnr.6toInf"]["detail"] == "there is no injection of signal-to-noise 6 to inf"
+    assert rows["injected.efficiencyMag.20to22"]["detail"] == "there is no injection of magnitude 20 to 22"
+    assert rows["injected.efficiencyAtEdge"]["detail"] == "there is no injection within 40 pixels of an edge"
+    assert rows["injected.efficiencyNearStars"]["detail"] == "there is no injection near a bright star"
     assert not any(name.startswith("injected.mag50") for name in rows)
     changes = curve_change_rows(_paired(nothing, nothing), (), (Stage(""),), "HSC").to_pylist()
     assert [row["metric"] for row in changes] == ["flavor.snr50Change"]
