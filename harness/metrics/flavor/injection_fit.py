@@ -140,7 +140,7 @@ def best_fit(sample: Sample) -> InjectionFit | str:
     if not n_found:
         return f"none of {n} injections was found, the brightest of which is at {brightest:.4g}"
     if n_found == n:
-        return f"all of {n} injections were found, so that half are only beyond the faintest, at {faintest:.4g}"
+        return f"all {n} injections were found: the share falls to half beyond the faintest of them, at {faintest:.4g}"
     centre, width, ceiling = _start(bright, found)
     trials = Trials((bright[found] - centre) / width, (bright[~found] - centre) / width)
     # With a ceiling of 1 there is a second maximum at times.
