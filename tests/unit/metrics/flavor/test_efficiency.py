@@ -161,7 +161,7 @@ def test_an_impossibly_bright_miss_lowers_the_ceiling() -> None:
         ([], [], "there is no injection whose brightness is known"),
         ([math.nan], [True], "there is no injection whose brightness is known"),
         ([3, 4, 7], [0, 0, 0], "none of 3 injections was found, the brightest of which is at 7"),
-        ([3, 4, 7], [1, 1, 1], "all 3 injections were found: the share falls to half beyond the faintest"),
+        ([3, 4, 7], [1, 1, 1], "the share falls to half beyond the faintest of them, at 3"),
         ([3, 4, 7, 8], [1, 1, 1, 0], "beyond all of them, which are from 3 to 8"),
         ([3, 4, 7, 8], [1, 0, 1, 1], "beyond all of them, which are from 3 to 8"),
     ],
