@@ -169,9 +169,10 @@ class _Expect:
         return _Expectation(self, self._verifications[quantity.rerun], quantity)
 
     def settle(self, verdict: Verdict) -> None:
+        from harness.report.junit import junit_properties
+
         self._item.stash.setdefault(_VERDICTS, []).append(verdict)
-        self._item.user_properties.append((verdict.metric, verdict.value))
-        self._item.user_properties.append(("verdict", str(verdict.state)))
+        self._item.user_properties += junit_properties(verdict)
         if verdict.state in self._session.tolerated:
             return
         lines = (f"  {line}" for line in (*verdict.details, *verdict.context))

@@ -16,6 +16,7 @@ __all__ = [
     "Format",
     "Listing",
     "escape_markdown",
+    "markdown_listing",
     "number",
     "print_listing",
     "relative_change",
@@ -94,7 +95,7 @@ def print_listing(listing: Listing, fmt: Format, console: Console) -> None:
         content = {"title": listing.title, **listing.extra, "rows": listing.rows, "notes": list(listing.notes)}
         console.file.write(json.dumps(strict_json(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     elif fmt == "md":
-        console.file.write(_markdown(listing))
+        console.file.write(markdown_listing(listing))
     else:
         _print_table(listing, console)
 
@@ -128,7 +129,8 @@ def _print_table(listing: Listing, console: Console) -> None:
         console.print(Text(note), soft_wrap=True)
 
 
-def _markdown(listing: Listing) -> str:
+def markdown_listing(listing: Listing) -> str:
+    """Return a listing as Markdown: its title, a table, and what stands below it."""
     lines = [f"### {escape_markdown(listing.title)}", ""]
     if listing.rows:
         lines.append("| " + " | ".join(escape_markdown(column.heading) for column in listing.columns) + " |")
@@ -145,9 +147,9 @@ def _markdown(listing: Listing) -> str:
 
 def escape_markdown(text: str) -> str:
     """Return text that Markdown shows as it is, in one line."""
-    for special in "\\|<>*_`[]":
+    for special in "\\|<>&*_`[]~":
         text = text.replace(special, "\\" + special)
-    return text.replace("\n", " ")
+    return " ".join(text.splitlines())
 
 
 def strict_json(value: Any) -> Any:

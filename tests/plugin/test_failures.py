@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -25,12 +27,22 @@ def test_no_traceback_of_ours(survey, run):
     assert "harness/plugin.py" not in result.stdout.str()
 
 
-def test_junit_carries_value_and_verdict(survey, run, pytester):
-    """Properties reach the JUnit file with and without workers."""
-    run("--junitxml=report.xml", *survey.options("w_2020_24"))
-    text = (pytester.path / "report.xml").read_text()
-    assert '<property name="verdict" value="PASS"' in text
-    assert '<property name="dia.numSources" value="' in text
+def test_junit_carries_value_interval_baseline_and_verdict(survey, run, pytester):
+    """Properties reach the JUnit file with and without workers, of what passes and of what fails."""
+    run("--junitxml=report.xml", *survey.options("w_2020_15"))
+    tests = {
+        test.get("name"): {each.get("name"): each.get("value") for each in test.iter("property")}
+        for test in ElementTree.parse(pytester.path / "report.xml").iter("testcase")
+    }
+    (failed,) = (known for name, known in tests.items() if "w_2020_15-dia.numSources]" in name)
+    low, high = json.loads(failed["interval"])
+    assert low < high < json.loads(failed["acceptable"])[0]
+    assert float(failed["dia.numSources"]) > 0
+    assert failed["verdict"] == "FAIL"
+    assert failed["expectation"] == "unchanged within 2 %"
+    assert failed["reference"].startswith("w_2020_20: ")
+    assert '"first baseline"' in failed["baseline"]
+    assert {known["verdict"] for known in tests.values()} == {"FAIL", "PASS"}
 
 
 def test_planted_defect_is_told_at_its_metric(survey, run):
