@@ -83,7 +83,7 @@ def test_a_failure_is_drawn_visit_by_visit():
         return {metric.name: Quantity(metric, "", np.array(units), np.array(counts, np.float64))}
 
     known = session(reference="w_2020_15")
-    sides = {"w_2020_20": side([1, 2, 3], [5, 9, 4]), "w_2020_15": side([1, 2, 4], [5, 2, 3])}
+    sides = {"w_2020_20": side([1, 2, 3], [5, 9, 4]), "w_2020_15": side([0, 1, 2], [3, 5, 2])}
     known.measurements = lambda ref: sides[ref.name]
     html = report_page(known, outcome(verdict(reference=10.0)), at=AT)
     assert "Change in each of 2 visits: from 0 to 7 (the farthest from 0: visit 2); the line is 0." in html

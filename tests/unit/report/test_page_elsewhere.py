@@ -38,7 +38,7 @@ def hostile(state=VerdictState.FAIL):
         notes=[SCRIPT],
         reruns=(SCRIPT,),
         reference=SCRIPT + "2",
-        describe=SCRIPT,
+        describe=f"<script src=x {SCRIPT}",
         baseline=Baseline(dataset="mine", acknowledgements={SCRIPT: note}),
         **{SCRIPT: manifest(SCRIPT, source=SCRIPT, versions={SCRIPT: SCRIPT}, schema=SCRIPT)},
     )
