@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from harness.model import VerdictState
@@ -11,7 +12,7 @@ from harness.report.verdicts import verdict_row
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harness.report.content import Content, Side
+    from harness.report.content import Content, Finding, Side
 
 __all__ = ["acknowledged_listing", "side_listing", "software_listing", "verdict_table"]
 
@@ -75,7 +76,7 @@ def verdict_table(content: Content) -> Listing:
         Column("change", "change", numeric=True),
         Column("allowed", "allowed", numeric=True),
     ]
-    rows = [{**verdict_row(finding.verdict), "size": finding.size} for finding in findings]
+    rows = [_verdict(finding) for finding in findings]
     return Listing("Verdicts, the worst first", columns, rows)
 
 
@@ -121,6 +122,13 @@ def _row(side: Side) -> dict[str, Any]:
         "schema": manifest.schema,
         "harness": f"rerun-harness {manifest.harness}",
     }
+
+
+def _verdict(finding: Finding) -> dict[str, Any]:
+    row, acceptable = verdict_row(finding.verdict), finding.verdict.acceptable
+    if acceptable is not None and math.isfinite(acceptable.high) and 0 < acceptable.high == -acceptable.low:
+        row["allowed"] = f"±{number(acceptable.high)}"
+    return {**row, "size": finding.size}
 
 
 def _in_tolerances(size: float) -> str:

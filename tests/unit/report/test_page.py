@@ -329,6 +329,24 @@ def test_text_stands_out(scheme):
     assert (light + 0.05) / (dark + 0.05) >= 3.0
 
 
+@pytest.mark.parametrize(
+    ("acceptable", "allowed", "tolerances"),
+    [
+        (Interval(-0.25, 0.25), "±0.25", "4"),
+        (Interval(0.0, 0.5), "0 … 0.5", "3"),
+        (Interval(0.0, 0.0), "0 … 0", "∞"),
+        (Interval(-np.inf, np.inf), "−∞ … ∞", "1"),
+        (None, "", "–"),
+    ],
+)
+def test_the_table_tells_what_is_allowed_and_by_how_much_it_is_missed(acceptable, allowed, tolerances):
+    """A tolerance to both sides is written as one number."""
+    cells = Page(shown(verdict(acceptable=acceptable))).text["td"]
+    row = cells[cells.index("FAIL") :]
+    assert row[1] == tolerances
+    assert (row[-1] if allowed else "") == allowed
+
+
 def test_what_was_published_is_in_the_page():
     """Figures stand beside each other, and what totals tell of flavors is said; nothing of it is markup."""
     hostile = SCRIPT.replace("\n", " ")
