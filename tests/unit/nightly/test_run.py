@@ -108,6 +108,7 @@ class TestAnnouncing:
         assert "FAIL dia.numSources = 528, +10 % against w_1 (allowed ±2 %)\n" in place.told.read_text()
         place.night()
         assert len(place.messages) == 2
+        assert not (place.folder / "nightly" / "again").exists()
 
     def test_failure_that_does_not_repeat_is_said_to_be_so(self, place):
         """A stored number that is not what is measured from scratch is no failure, but NOT_MEASURED, everywhere."""
