@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import harness
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -128,22 +128,34 @@ def verify(
 @main.command()
 @_options(_RERUN, _REFERENCE, _WHERE, _SELF, _WORKERS)
 @click.option("--checks", type=click.Path(exists=True, path_type=Path), help="Folder or file of checks to run.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("report.html"), help="The page.")
-def report(checks: Path | None, workers: int, out: Path, **asked: Any) -> None:
-    """Write what verify finds, with figures, as one HTML page.
+@click.option(
+    "--out",
+    "paths",
+    type=click.Path(dir_okay=False, path_type=Path),
+    multiple=True,
+    default=[Path("report.html")],
+    help="The page; or .md or .json, by the end of the name.  May be repeated.  [default: report.html]",
+)
+def report(checks: Path | None, workers: int, paths: tuple[Path, ...], **asked: Any) -> None:
+    """Write what verify finds, with figures, as one HTML page, as Markdown or as JSON.
 
-    The page needs no network and nothing beside it; the exit code is that of verify.
+    The page needs no network and nothing beside it; the exit code is that of verify.  On GitHub, what does not hold is
+    annotated as well.
     """
-    from harness.atomic import write_atomic
-    from harness.report.page import report_page
+    from harness.report.forms import check_report_paths, write_reports
     from harness.report.verdicts import summary
 
-    if not out.parent.is_dir():  # now, rather than when all is measured
-        raise UsageError(f"cannot write {out}: there is no folder {out.parent}")
+    check_report_paths(paths)  # now, rather than when all is measured
     session = _session(**asked)
     outcome, notes, code = _judge(session, workers, checks)
-    write_atomic(out, report_page(session, outcome, notes))
-    click.echo(f"wrote {out}: {summary(outcome.verdicts)}")
+    write_reports(paths, session, outcome, notes)
+    click.echo(f"wrote {', '.join(map(str, paths))}: {summary(outcome.verdicts)}")
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from harness.report.annotations import github_annotations
+        from harness.report.content import report_content
+
+        for line in github_annotations(report_content(session, outcome, notes)):
+            click.echo(line)
     sys.exit(code)
 
 

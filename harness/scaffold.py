@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, UsageError
 from harness.shipped import shipped
+from harness.workflow import WORKFLOW, WORKFLOW_PATH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +74,7 @@ def start_repository(folder: Path) -> list[Path]:
         ".gitignore": "measurements/\n",
         "baselines/.gitkeep": "",
         "tests/verification/test_own.py": _OWN_CHECK,
+        WORKFLOW_PATH: WORKFLOW,
     }
     for check in sorted(shipped("verification").glob("test_*.py")):
         files[f"tests/verification/{check.name}"] = check.read_text(encoding="utf-8")

@@ -115,3 +115,29 @@ def test_figures_and_pages_cost_nothing_to_who_wants_none(measured, code):
     done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False)
     assert done.stderr.splitlines()[-1] == "set()"
     assert done.returncode == 0
+
+
+def test_a_report_takes_the_form_of_its_name(measured):
+    """Page, Markdown and JSON are written of one run, and say the same."""
+    names = ["report.html", "summary.md", "verdicts.json"]
+    outs = [part for name in names for part in ("--out", name)]
+    answer = measured("report", "--rerun", MAY, "--reference", APRIL, *outs, code=1)
+    assert answer.out.startswith("wrote report.html, summary.md, verdicts.json: ")
+    failing = "dia.numSources = 19141, +8.3 % against w_2020_15"
+    for name in names:
+        assert failing in (measured.folder / name).read_text(encoding="utf-8").replace("\\_", "_"), name
+
+
+def test_a_form_that_is_not_known_is_refused_before_anything_is_measured(run):
+    """The name is wrong from the start: nothing is opened for it."""
+    answer = run("report", "--out", "report.pdf", code=2)
+    assert answer.err == "Error: cannot write report.pdf: a report is .html, .md or .json\n"
+
+
+def test_a_workflow_is_told_of_what_fails(measured, monkeypatch):
+    """On GitHub the worst failures are annotations, whose first line tells the story; elsewhere there are none."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    told = measured("report", "--rerun", MAY, "--reference", APRIL, code=1).out.splitlines()
+    assert any(line.startswith("::error ") and "dia.numSources = 19141" in line for line in told)
+    monkeypatch.setenv("GITHUB_ACTIONS", "")
+    assert len(measured("report", "--rerun", MAY, "--reference", APRIL, code=1).out.splitlines()) == 1

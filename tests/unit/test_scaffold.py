@@ -11,10 +11,11 @@ from measured_survey import Survey
 from harness.errors import HarnessError, UsageError
 from harness.scaffold import start_repository
 from harness.shipped import shipped
+from harness.workflow import WORKFLOW_PATH
 
 SHIPPED = sorted(path.name for path in shipped("verification").glob("test_*.py"))
 FILES = sorted(
-    [".gitignore", "README.md", "baselines/.gitkeep", "pyproject.toml", "tests/verification/test_own.py"]
+    [".gitignore", "README.md", "baselines/.gitkeep", "pyproject.toml", "tests/verification/test_own.py", WORKFLOW_PATH]
     + [f"tests/verification/{name}" for name in SHIPPED]
 )
 
