@@ -279,6 +279,46 @@ def check(baselines: Path | None, fmt: Format, fix: bool) -> None:
 
 
 @main.command()
+@click.option(
+    "--config", type=click.Path(dir_okay=False, path_type=Path), default=Path("nightly.toml"), help="What to look for."
+)
+@click.option("--since", metavar="RERUN", default="", help="Only reruns after this one, in the order of names.")
+@click.option("--dry-run", is_flag=True, help="Only say what is new.")
+@_options(_WORKERS, _FORMAT)
+def nightly(config: Path, since: str, workers: int, fmt: Format, *, dry_run: bool) -> None:
+    """Judge the reruns that appeared since the last time.
+
+    Each is measured, judged, confirmed where it fails, reported, added to the history and announced, as nightly.toml
+    says; the exit code is that of the worst.
+    """
+    from harness.nightly.config import read_nightly_toml
+    from harness.nightly.night import night_listing
+    from harness.nightly.run import nightly as judge_what_is_new
+    from harness.report.progress import shown_progress
+
+    content = read_nightly_toml(config)
+    with shown_progress(_console(stderr=True)) as progress:
+        night = judge_what_is_new(content, since=since, dry_run=dry_run, workers=workers, progress=progress)
+    _print(night_listing(night), fmt)
+    sys.exit(night.exit_code)
+
+
+@main.command()
+@click.argument("metric")
+@click.option("--history", "folder", type=_FOLDER, default=Path("history"), help="Its folder.  [default: history]")
+@_options(_BASELINES, _DATASET, _FORMAT)
+@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw it, as .png, .svg or .pdf.")
+def history(metric: str, folder: Path, fmt: Format, plot: Path | None, **asked: Any) -> None:
+    """Show a metric through time, with what is accepted and where its level changed."""
+    from harness.history.told import draw_trend, metric_history
+
+    listing, found = metric_history(folder, metric, asked["baselines"] or Path("baselines"), asked["dataset"] or "")
+    if plot is not None:
+        draw_trend(found, plot)
+    _print(listing, fmt)
+
+
+@main.command()
 @click.argument("folder", type=_FOLDER)
 def init(folder: Path) -> None:
     """Start a repository of your own checks.
