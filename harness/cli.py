@@ -8,17 +8,31 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 import harness
+from harness.cli_options import (
+    ALLOW_CI,
+    BASELINES,
+    BY,
+    DATASET,
+    FOLDER,
+    FORMAT,
+    REFERENCE,
+    REPO,
+    RERUN,
+    SELF,
+    WHERE,
+    WORKERS,
+    options,
+)
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from rich.console import Console
 
@@ -31,37 +45,6 @@ __all__ = ["main"]
 # Fits are many and their matrices small: threads of linear algebra would wait for each other most of the time, here
 # and in the workers that inherit this.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-_FOLDER = click.Path(file_okay=False, path_type=Path)
-
-_REPO = click.option("--repo", metavar="REPO", help="Butler repository, APDB URL, or folder with a rerun.toml.")
-_RERUN = click.option("--rerun", "reruns", multiple=True, metavar="NAME", help="Rerun, or NAME=REPO; may be repeated.")
-_REFERENCE = click.option("--reference", metavar="NAME", help="Rerun to compare with, instead of the baseline's own.")
-_BASELINES = click.option("--baselines", type=_FOLDER, help="Folder of baseline files.  [default: baselines]")
-_DATASET = click.option("--dataset", metavar="NAME", help="Name of the baseline in it.")
-_STORE = click.option("--measurements", type=_FOLDER, help="Measurement store.  [default: in the user's cache folder]")
-_FLAGS = click.option("--good-flags", metavar="LIST", help="Flag list that 'good source' means: S3, S6, A5 or N7.")
-_PSF_SIZE = click.option(
-    "--psf-size", type=click.Choice(["determinant", "trace", "nea"]), help="Size of a PSF that is meant."
-)
-_SAMPLE = click.option(
-    "--sample-visits", type=click.IntRange(0), metavar="N", help="Read images of N visits alone; 0 is all."
-)
-_SEED = click.option("--sample-seed", type=click.IntRange(0), metavar="N", help="Which sample of visits that is.")
-_SELF = click.option("--self-test", is_flag=True, help="Allow a rerun to be compared with itself.")
-_WORKERS = click.option("-j", "workers", type=click.IntRange(1), default=1, metavar="N", help="Worker processes.")
-_BY = click.option("--by", metavar="NAME", help="Who decides this.  [default: git's user name]")
-_ALLOW_CI = click.option("--allow-ci", is_flag=True, help="Do it although this is a CI machine.")
-_FORMAT = click.option(
-    "--format", "fmt", type=click.Choice(["table", "json", "md"]), default="table", help="What to print."
-)
-
-
-def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda command: reduce(lambda decorated, option: option(decorated), reversed(options), command)
-
-
-_WHERE = _options(_REPO, _BASELINES, _DATASET, _STORE, _FLAGS, _PSF_SIZE, _SAMPLE, _SEED)
 
 
 class _Commands(click.Group):
@@ -97,7 +80,7 @@ def main() -> None:
 
 
 @main.command()
-@_options(_RERUN, _REFERENCE, _WHERE, _SELF, _WORKERS, _FORMAT)
+@options(RERUN, REFERENCE, WHERE, SELF, WORKERS, FORMAT)
 @click.option("-v", "--verbose", is_flag=True, help="Show what was shown of each, with rule, estimate and baseline.")
 @click.option("--checks", type=click.Path(exists=True, path_type=Path), help="Folder or file of checks to run.")
 @click.option("--inconclusive", type=click.Choice(["fail", "warn"]), default="fail", help="When data cannot decide.")
@@ -126,7 +109,7 @@ def verify(
 
 
 @main.command()
-@_options(_RERUN, _REFERENCE, _WHERE, _SELF, _WORKERS)
+@options(RERUN, REFERENCE, WHERE, SELF, WORKERS)
 @click.option("--checks", type=click.Path(exists=True, path_type=Path), help="Folder or file of checks to run.")
 @click.option(
     "--out",
@@ -160,7 +143,7 @@ def report(checks: Path | None, workers: int, paths: tuple[Path, ...], **asked: 
 
 
 @main.command()
-@_options(_RERUN, _REFERENCE, _WHERE, _SELF, _WORKERS, _FORMAT)
+@options(RERUN, REFERENCE, WHERE, SELF, WORKERS, FORMAT)
 @click.option("--by", "by", metavar="DIMENSIONS", default="", help="Print per visit, detector, band (comma separated).")
 @click.option("--metric", "globs", multiple=True, metavar="GLOB", help="Print only these; may be repeated.")
 def measure(workers: int, fmt: Format, by: str, globs: tuple[str, ...], **asked: Any) -> None:
@@ -176,7 +159,7 @@ def measure(workers: int, fmt: Format, by: str, globs: tuple[str, ...], **asked:
 @main.command()
 @click.argument("rerun")
 @click.argument("reference", required=False)
-@_options(_WHERE, _SELF, _WORKERS, _FORMAT)
+@options(WHERE, SELF, WORKERS, FORMAT)
 def diff(rerun: str, reference: str | None, workers: int, fmt: Format, **asked: Any) -> None:
     """Compare two reruns, metric by metric.
 
@@ -192,7 +175,7 @@ def diff(rerun: str, reference: str | None, workers: int, fmt: Format, **asked: 
 @main.command()
 @click.argument("rerun")
 @click.argument("globs", nargs=-1, metavar="[METRIC]...")
-@_options(_WHERE, _REFERENCE, _WORKERS)
+@options(WHERE, REFERENCE, WORKERS)
 @click.option("--reason", required=True, help="Why this is now what should hold.")
 @click.option("--ticket", default="", help="Ticket, such as DM-25125.")
 @click.option("--rtol", type=click.FloatRange(min=0), help="Relative tolerance of new entries.")
@@ -203,9 +186,9 @@ def diff(rerun: str, reference: str | None, workers: int, fmt: Format, **asked: 
 @click.option("--better", type=click.Choice(["lower", "higher"]), help="A change in this direction is no failure.")
 @click.option("--remove", is_flag=True, help="Remove the entries of metrics that RERUN does not have.")
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
-@_BY
-@_ALLOW_CI
-@_FORMAT
+@BY
+@ALLOW_CI
+@FORMAT
 def accept(rerun: str, globs: tuple[str, ...], workers: int, fmt: Format, **asked: Any) -> None:
     """Update the baseline with what RERUN gave.
 
@@ -224,11 +207,11 @@ def accept(rerun: str, globs: tuple[str, ...], workers: int, fmt: Format, **aske
 
 @main.command()
 @click.argument("rerun")
-@_options(_WHERE, _REFERENCE, _WORKERS)
+@options(WHERE, REFERENCE, WORKERS)
 @click.option("--reason", help="Why; asked for at the end when not given.")
 @click.option("--ticket", default="", help="Ticket, such as DM-25125.")
-@_BY
-@_ALLOW_CI
+@BY
+@ALLOW_CI
 def review(rerun: str, workers: int, **asked: Any) -> None:
     """Walk through what changed, one by one.
 
@@ -244,14 +227,14 @@ def review(rerun: str, workers: int, **asked: Any) -> None:
 
 @main.command()
 @click.argument("metric")
-@_options(_REPO, _BASELINES, _DATASET)
+@options(REPO, BASELINES, DATASET)
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="The last day on which it may fail.")
 @click.option("--ticket", help="Ticket under which it is worked on.")
 @click.option("--reason", help="Why it may fail until then.")
 @click.option("--remove", is_flag=True, help="Take the acknowledgement back.")
-@_BY
-@_ALLOW_CI
-@_FORMAT
+@BY
+@ALLOW_CI
+@FORMAT
 def acknowledge(metric: str, fmt: Format, **asked: Any) -> None:
     """Acknowledge a known failure, until a date.
 
@@ -264,7 +247,7 @@ def acknowledge(metric: str, fmt: Format, **asked: Any) -> None:
 
 
 @main.command()
-@_options(_BASELINES, _FORMAT)
+@options(BASELINES, FORMAT)
 @click.option("--fix", is_flag=True, help="Rewrite files whose only fault is their formatting.")
 def check(baselines: Path | None, fmt: Format, fix: bool) -> None:
     """Check the baseline files.
@@ -284,7 +267,7 @@ def check(baselines: Path | None, fmt: Format, fix: bool) -> None:
 )
 @click.option("--since", metavar="RERUN", default="", help="Only reruns after this one, in the order of names.")
 @click.option("--dry-run", is_flag=True, help="Only say what is new.")
-@_options(_WORKERS, _FORMAT)
+@options(WORKERS, FORMAT)
 def nightly(config: Path, since: str, workers: int, fmt: Format, *, dry_run: bool) -> None:
     """Judge the reruns that appeared since the last time.
 
@@ -305,8 +288,8 @@ def nightly(config: Path, since: str, workers: int, fmt: Format, *, dry_run: boo
 
 @main.command()
 @click.argument("metric")
-@click.option("--history", "folder", type=_FOLDER, default=Path("history"), help="Its folder.  [default: history]")
-@_options(_BASELINES, _DATASET, _FORMAT)
+@click.option("--history", "folder", type=FOLDER, default=Path("history"), help="Its folder.  [default: history]")
+@options(BASELINES, DATASET, FORMAT)
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw it, as .png, .svg or .pdf.")
 def history(metric: str, folder: Path, fmt: Format, plot: Path | None, **asked: Any) -> None:
     """Show a metric through time, with what is accepted and where its level changed."""
@@ -318,8 +301,54 @@ def history(metric: str, folder: Path, fmt: Format, plot: Path | None, **asked: 
     _print(listing, fmt)
 
 
+@main.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE...")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only specifications with it; may be repeated.")
+@FORMAT
+def import_(files: tuple[Path, ...], tags: tuple[str, ...], fmt: Format) -> None:
+    """Judge measurements of other tools by the specifications that they bring.
+
+    A FILE is a job of lsst.verify, a bundle of lsst.analysis_tools, or one measurement in YAML.
+    """
+    from harness.exchange.files import read_job
+    from harness.exchange.judged import judge_job, unspecified
+    from harness.report.verdicts import exit_code, verdict_listing
+
+    jobs = {str(path): read_job(path) for path in files}
+    verdicts = [verdict for name, job in jobs.items() for verdict in judge_job(job, name, tags=tags)]
+    notes = [line for name, job in jobs.items() if (line := unspecified(job, name))]
+    _print(verdict_listing(verdicts, f"measurements of {', '.join(jobs)}", notes=notes), fmt)
+    sys.exit(exit_code([verdict.state for verdict in verdicts]))
+
+
 @main.command()
-@click.argument("folder", type=_FOLDER)
+@click.argument("rerun")
+@options(REFERENCE, WHERE, WORKERS)
+@click.option("--as", "form", type=click.Choice(["verify", "influx"]), default="verify", help="Job, or line protocol.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File.  [default: standard output]")
+def export(rerun: str, workers: int, form: Literal["verify", "influx"], out: Path | None, **asked: Any) -> None:
+    """Write what was measured and judged of RERUN for other tools.
+
+    As a job of lsst.verify, or as line protocol of InfluxDB.  The exit code is that of verify.
+    """
+    from datetime import UTC, datetime
+
+    from harness.atomic import write_atomic
+    from harness.exchange.files import exported
+
+    session = _session(reruns=(rerun,), **asked)
+    outcome, _, code = _judge(session, workers, None)
+    measurements = session.measurements(session.refs[0])
+    text = exported(measurements, outcome.verdicts, session.dataset or "", form, datetime.now(UTC))
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        write_atomic(out, text)
+    sys.exit(code)
+
+
+@main.command()
+@click.argument("folder", type=FOLDER)
 def init(folder: Path) -> None:
     """Start a repository of your own checks.
 

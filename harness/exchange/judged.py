@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.exchange.value import Job, Specification
     from harness.model import Verdict
 
-__all__ = ["applicable", "foreign_quantity", "judge_job"]
+__all__ = ["applicable", "foreign_quantity", "judge_job", "unspecified"]
 
 
 def judge_job(job: Job, rerun: str, *, tags: Collection[str] = ()) -> list[Verdict]:
@@ -64,6 +64,15 @@ def applicable(job: Job, tags: Collection[str] = ()) -> list[Specification]:
             f"no specification is tagged {' and '.join(sorted(tags))}; tags in use are {', '.join(known) or 'none'}"
         )
     return [specification for specification in tagged if specification.applies_to(job.meta)]
+
+
+def unspecified(job: Job, rerun: str) -> str:
+    """Return one line that names what was measured and is specified nothing of; empty when there is none."""
+    names = sorted(job.measurements.keys() - {specification.metric for specification in applicable(job)})
+    if not names:
+        return ""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"not judged of {rerun}, as no specification applies to them: {', '.join(names[:5])}{more}"
 
 
 def foreign_quantity(measurement: Foreign, rerun: str, doc: str = "") -> Quantity:
