@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from harness.history.entry import Entry
 
-__all__ = ["HISTORY_FORMAT", "HistoryStore", "frame_of"]
+__all__ = ["HISTORY_FORMAT", "HistoryStore", "extended", "frame_of"]
 
 #: Raised when what a history file holds changes its meaning.
 HISTORY_FORMAT = 1
@@ -179,6 +179,23 @@ def frame_of(entries: Iterable[Entry], at: datetime) -> pl.DataFrame:
         counts[entry.dataset] = counts.get(entry.dataset, 0) + 1
         tables.append(entry.table(counts[entry.dataset], at))
     return _ordered(tables)
+
+
+def extended(frame: pl.DataFrame, entry: Entry, at: datetime) -> pl.DataFrame:
+    """Return a history with one more entry at the end of its dataset, which no store has yet.
+
+    Parameters
+    ----------
+    frame
+        The history (`HistoryStore.read`).
+    entry
+        The entry.
+    at
+        When it is said to have entered the history, in UTC.
+    """
+    held = frame.filter(pl.col("dataset") == entry.dataset)["sequence"].max()
+    sequence = 1 if held is None else int(held) + 1  # type: ignore[arg-type]
+    return pl.concat([frame, _ordered([entry.table(sequence, at)])])
 
 
 def _file_content(entry: Entry, sequence: int, at: datetime) -> bytes:

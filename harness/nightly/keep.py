@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, final
 
 from harness.atomic import clean_leftovers, write_atomic
 from harness.errors import HarnessError
 from harness.history.entry import entry_of
-from harness.history.store import HistoryStore
+from harness.history.store import HistoryStore, extended
+from harness.history.trend import trends, warnings_about
 from harness.model import digest_of
 from harness.nightly.announce import announce
 from harness.nightly.message import failure_message, plain
@@ -40,10 +42,13 @@ class Kept:
         Its page.
     problems
         What could not be written or announced.
+    warnings
+        Metrics that are far from what they were in accepted reruns, whatever is expected of them.
     """
 
     report: Path
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @final
@@ -81,15 +86,20 @@ class Keeper:
         entry = entry_of(judged.session, judged.ref, judged.outcome)
         report = self._config.folder / "reports" / _slug(entry.dataset) / f"{_slug(entry.rerun)}-{entry.key}.html"
         problems: list[str] = []
+        frame = extended(self._history.read(dataset=entry.dataset)[0], entry, datetime.now(UTC))
+        baseline = judged.session.baseline
+        through_time = {each.metric: each for each in trends(frame, baseline=baseline) if each.is_current}
+        warnings = warnings_about(frame, entry.rerun, baseline=baseline)
         try:
-            _write(report, report_page(judged.session, judged.outcome, judged.notes))
+            notes = [*judged.notes, *warnings]
+            _write(report, report_page(judged.session, judged.outcome, notes, trends=through_time))
             if new and self._outbox is not None:
                 self._outbox.put(entry.key, self._message(judged, entry.dataset, new, report))
             self._history.append(entry)
             self.past.add(entry)
         except HarnessError as fault:
             problems.append(str(fault))
-        return Kept(report, (*problems, *self.deliver(entry.key)))
+        return Kept(report, (*problems, *self.deliver(entry.key)), tuple(warnings))
 
     def tell(self, subject: str, told: str) -> list[str]:
         """Announce something else than failures, once; return why that was not possible.

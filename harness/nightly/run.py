@@ -149,7 +149,7 @@ class _Work:
             dataset=session.dataset,
             new=len(new),
             report=kept.report,
-            notes=(*outcome.problems, *judged.notes, *kept.problems),
+            notes=(*outcome.problems, *judged.notes, *kept.warnings, *kept.problems),
         )
 
     def _new_troubles(self, judged: Judged) -> frozenset[str]:

@@ -53,7 +53,9 @@ class FileRerun:
     """
 
     def __init__(self, folder: Path, name: str) -> None:
-        folders = _folders(folder)
+        folders, faults = _folders(folder)
+        if name not in folders and faults:
+            raise faults[0]  # it may be the one that is asked for
         if name not in folders:
             raise UsageError(f"{folder} holds no rerun {name!r}; {what_is_there(name, list(folders), 'rerun')}")
         self.ref = RerunRef(str(folder), name)
@@ -244,27 +246,32 @@ class FileRerun:
 
 
 def list_file_reruns(folder: Path) -> list[str]:
-    """Return the names of the reruns in a folder.
+    """Return the names of the reruns in a folder; one whose ``rerun.toml`` is wrong has the name of its own folder.
 
     Raises
     ------
     harness.errors.UsageError
-        When a ``rerun.toml`` is wrong, or two bear the same name.
+        When two bear the same name.
     """
-    return list(_folders(folder))
+    return list(_folders(folder)[0])
 
 
-def _folders(folder: Path) -> dict[str, Path]:
-    """Return the folder of each rerun, by its name."""
+def _folders(folder: Path) -> tuple[dict[str, Path], list[UsageError]]:
+    """Return the folder of each rerun, by its name, and what is wrong with the ``rerun.toml`` of some."""
     own = folder / RERUN_TOML
     candidates = [own] if own.is_file() else sorted(folder.glob(f"*/{RERUN_TOML}"))
     folders: dict[str, Path] = {}
+    faults: list[UsageError] = []
     for path in candidates:
-        name = read_rerun_toml(path.parent).name
+        try:
+            name = read_rerun_toml(path.parent).name
+        except UsageError as fault:  # told when it is opened: the others can be read
+            name = path.parent.name
+            faults.append(fault)
         if name in folders:
             raise UsageError(f"{path.parent} and {folders[name]} both name their rerun {name!r}; rename one")
         folders[name] = path.parent
-    return folders
+    return folders, faults
 
 
 def _glob(folder: Path, pattern: str) -> list[Path]:

@@ -22,7 +22,7 @@ import pytest
 
 from harness.errors import BrokenFileError, HarnessError, UsageError
 from harness.history.entry import HISTORY_SCHEMA, Row
-from harness.history.store import HistoryStore, frame_of
+from harness.history.store import HistoryStore, extended, frame_of
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -366,3 +366,14 @@ class TestProcesses:
         assert problems == []
         assert frame["rerun"].unique(maintain_order=True).to_list() == reruns
         assert frame.height == 50 * len(reruns)
+
+
+def test_a_history_is_extended_at_the_end_of_its_dataset(make_entry):
+    """The further entry comes last of its own dataset, whatever its clock says, and nothing else moves."""
+    held = frame_of([make_entry("w_1"), make_entry("w_2"), make_entry("x_1", dataset="other")], NOON)
+    longer = extended(held, make_entry("w_3"), NOON - timedelta(days=900))
+    assert longer.head(held.height).equals(held)
+    own = longer.filter(pl.col("dataset") == "hits")
+    assert own["rerun"].to_list() == ["w_1", "w_2", "w_3"]
+    assert own["sequence"].to_list() == [1, 2, 3]
+    assert extended(held.clear(), make_entry("w_3"), NOON)["sequence"].to_list() == [1]

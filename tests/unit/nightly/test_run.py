@@ -51,6 +51,22 @@ class TestNight:
         assert "dia.numSources" in page
         assert "confirmed: the same when measured again from scratch" in page
 
+    def test_report_shows_the_nights_before(self, place, monkeypatch):
+        """Trends and warnings are of the whole history, with the rerun at its end; a warning costs nothing."""
+
+        def warn(frame, rerun, *, baseline):
+            return [f"{rerun} is the last of {', '.join(frame['rerun'].unique(maintain_order=True))}"]
+
+        place.night()
+        place.appear("w_3")
+        monkeypatch.setattr(keep, "warnings_about", warn)
+        (result,) = place.night().results
+        warning = "w_3 is the last of w_1, w_2, w_3"
+        assert (result.code, warning in result.notes) == (0, True)
+        page = result.report.read_text()
+        assert warning in page
+        assert 'id="trends"' in page
+
     def test_dry_run_names_what_is_new_and_touches_nothing(self, place):
         """Nothing is measured, written or announced, and the night after finds the same."""
         before = sorted(place.folder.rglob("*"))

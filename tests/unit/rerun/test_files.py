@@ -168,6 +168,20 @@ def test_a_folder_may_hold_several_reruns(tmp_path: Path, make_folder: Callable[
         list_file_reruns(tmp_path)
 
 
+def test_a_wrong_description_costs_no_other_rerun(
+    tmp_path: Path, make_folder: Callable[..., Path], sources: pa.Table
+) -> None:
+    """It is listed by its folder, and told when it, or what may be it, is opened."""
+    make_folder({"diaSource": sources}, "first")
+    (tmp_path / "second").mkdir()
+    (tmp_path / "second" / "rerun.toml").write_text("nonsense")
+    assert list_file_reruns(tmp_path) == ["first", "second"]
+    assert FileRerun(tmp_path, "first").tables["diaSource"].read(()).num_rows == sources.num_rows
+    for name in ("second", "w_2020_24"):
+        with pytest.raises(UsageError, match=r"second/rerun\.toml cannot be read as TOML"):
+            FileRerun(tmp_path, name)
+
+
 def test_a_glob_without_a_match_is_an_error(tmp_path: Path) -> None:
     """A table whose files are not there is no empty table."""
     (tmp_path / "rerun.toml").write_text('name = "r"\n[tables.diaSource]\nfiles = ["none_*.parquet"]')
