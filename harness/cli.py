@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 import harness
+from harness.cli_group import Commands
 from harness.cli_options import (
     ALLOW_CI,
     BASELINES,
@@ -29,7 +30,6 @@ from harness.cli_options import (
     WORKERS,
     options,
 )
-from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,29 +47,7 @@ __all__ = ["main"]
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-class _Commands(click.Group):
-    """The group that turns our errors into one line and their exit code."""
-
-    def list_commands(self, _: click.Context) -> list[str]:
-        """Return the commands in the order in which they are needed."""
-        return list(self.commands)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except HarnessError as fault:
-            click.echo(f"Error: {fault}", err=True)
-            ctx.exit(fault.exit_code)
-        except (KeyboardInterrupt, click.Abort):
-            click.echo("Interrupted: finished measurements are kept, everything else is as it was", err=True)
-            ctx.exit(130)
-        except BrokenPipeError:
-            # The reader of our output (head, less) has gone: not an error, and nobody to tell.
-            sys.stderr.close()
-            ctx.exit(0)
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(harness.__version__, package_name="rerun-harness")
 def main() -> None:
     """Verify reruns of the same images: say what changed, by how much, where, and whether it is accepted.
@@ -304,12 +282,20 @@ def history(metric: str, folder: Path, fmt: Format, plot: Path | None, **asked: 
 @main.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE...")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only specifications with it; may be repeated.")
+@click.option("--history", "folder", type=FOLDER, help="Keep published release reports (.csv) as this history.")
 @FORMAT
-def import_(files: tuple[Path, ...], tags: tuple[str, ...], fmt: Format) -> None:
+def import_(files: tuple[Path, ...], tags: tuple[str, ...], folder: Path | None, fmt: Format) -> None:
     """Judge measurements of other tools by the specifications that they bring.
 
-    A FILE is a job of lsst.verify, a bundle of lsst.analysis_tools, or one measurement in YAML.
+    A FILE is a job of lsst.verify, a bundle of lsst.analysis_tools, or one measurement in YAML.  With --history it is a
+    table of release reports, which is kept as a history and compared with itself.
     """
+    if folder is not None:
+        from harness.history.released import keep_release_reports
+
+        for path in files:
+            _print(keep_release_reports(path, folder), fmt)
+        return
     from harness.exchange.files import read_job
     from harness.exchange.judged import judge_job, unspecified
     from harness.report.verdicts import exit_code, verdict_listing

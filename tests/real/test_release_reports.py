@@ -9,6 +9,7 @@ import pytest
 
 from harness.history.comparison import relative_changes, summary_of_changes
 from harness.history.release_reports import read_release_reports
+from harness.history.released import keep_release_reports
 from harness.history.repeats import repeats
 from harness.history.store import HistoryStore, frame_of
 from harness.history.trend import trends
@@ -103,3 +104,17 @@ def test_claim_of_the_report_on_release_23_is_counted_again(printed):
     assert summary_of_changes(changes, [0.025]) == (
         "35 compared: 16 unchanged, 10 by up to 2.5 %, 9 by 6.25 to 16.7 %; median 1.19 %"
     )
+
+
+def test_command_keeps_the_releases_and_tells_what_is_odd(real_data, tmp_path):
+    """The duplicated column and the claim counted again are printed; then the releases are a history."""
+    path, folder = real_data / "dmtr_release_metrics" / "dmtr_tables_parsed.csv", tmp_path / "history"
+    listing = keep_release_reports(path, folder)
+    (claim,) = [row["changes"] for row in listing.rows if (row["report"], row["metrics"]) == ("DMTR-351", "astrometry")]
+    assert claim.startswith("35 compared: 16 unchanged, 10 by up to 2.5 %")
+    assert listing.notes[0].startswith(
+        "hsc_rc2: 10 of 10 values of ellipticity in 21.0.0 (DMTR-311) are those of 20.0.0"
+    )
+    first = keep_release_reports(path, folder)
+    assert first.rows == listing.rows  # once more changes nothing
+    assert HistoryStore(folder).read(dataset="hsc_rc2")[0]["rerun"].n_unique() == 4
