@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, final
 from harness.errors import HarnessError, SelfComparisonError, UsageError
 from harness.model import VerdictState
 from harness.rerun.protocol import RerunRef
+from harness.rerun.shown import shown_repo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -370,7 +371,7 @@ class Session:
     def describe(self) -> str:
         """Say in one line what is judged against what."""
         reruns = ", ".join(ref.name for ref in self.refs)
-        where = "the embedded repository" if self.is_embedded else self.repo
+        where = shown_repo("" if self.is_embedded else self.repo)
         against = [] if self.reference is None else [self.reference.name]
         if self.baseline is not None:
             against.append(f"baseline {self.dataset}")
@@ -379,7 +380,7 @@ class Session:
     def command(self, ref: RerunRef) -> str:
         """Return the command that shows more of what is the matter with a rerun, or gives it something to meet."""
         other = "" if self.reference is None else f" {self.reference.name}"
-        repo = "" if self.is_embedded else f" --repo {self.repo}"
+        repo = "" if self.is_embedded else f" --repo {shown_repo(self.repo)}"
         if self.reference is None and self.baseline is None:
             dataset = "" if self.is_embedded else f" --dataset {self.dataset or 'NAME'}"
             return f"rerun-harness accept {ref.name}{repo}{dataset} --rtol 0.02 --reason 'first baseline'"

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, final
-from urllib.parse import urlsplit
 
 from harness.errors import HarnessError, UsageError
 from harness.rerun import list_reruns
 from harness.rerun.missing import what_is_there
+from harness.rerun.shown import shown_repo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from harness.nightly.config import Source
 
-__all__ = ["Candidate", "find_reruns", "shown_repo"]
+__all__ = ["Candidate", "find_reruns"]
 
 
 @final
@@ -72,15 +72,6 @@ def find_reruns(sources: Iterable[Source], since: str = "") -> tuple[list[Candid
         except HarnessError as fault:
             faults.append(fault)
     return list(found.values()), faults
-
-
-def shown_repo(repo: str) -> str:
-    """Return a repository for reading: without the password of a URL."""
-    if not repo:
-        return "the embedded repository"
-    host = urlsplit(repo).netloc if "://" in repo else ""
-    user, _, place = host.rpartition("@")
-    return repo.replace(host, f"{user.split(':')[0]}@{place}", 1) if ":" in user else repo
 
 
 def _names(source: Source) -> list[str]:

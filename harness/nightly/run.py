@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, final
 
 from harness.errors import HarnessError, UsageError
-from harness.nightly.discover import find_reruns, shown_repo
+from harness.nightly.discover import find_reruns
 from harness.nightly.judged import ChangingRerunError, Judging
 from harness.nightly.keep import Keeper
 from harness.nightly.lock import only_one
 from harness.nightly.night import Night, Result, worst
 from harness.report.verdicts import exit_code, summary
 from harness.request import Request
+from harness.rerun.shown import shown_repo
 from harness.session import Session
 from harness.shipped import shipped
 

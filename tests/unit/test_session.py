@@ -371,3 +371,14 @@ def test_request_survives_as_options():
         "--self-test",
     ]
     assert Request().as_options() == []
+
+
+def test_a_password_is_not_told(tmp_path):
+    """What is printed, and goes into reports, names the user of a database and no more."""
+    repo = "postgresql://reader:secret@host/apdb"
+    session = Session(Request(repo=repo, reruns=("w_1",), baselines=tmp_path, dataset="mine"))
+    (ref,) = session.refs
+    assert ref.repo == repo
+    for text in (session.describe(), session.command(ref)):
+        assert "secret" not in text
+        assert "postgresql://reader@host/apdb" in text

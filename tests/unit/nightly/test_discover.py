@@ -10,7 +10,8 @@ from harness.embedded import EMBEDDED_DATASETS
 from harness.errors import UsageError
 from harness.nightly import discover
 from harness.nightly.config import Source
-from harness.nightly.discover import find_reruns, shown_repo
+from harness.nightly.discover import find_reruns
+from harness.rerun.shown import shown_repo
 
 NAMES = ["raw/all", "u/me/w_9", "u/me/w_10", "u/me/w_10/20261120T1", "u/you/w_9"]
 
