@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from harness.metrics.flavor.stages import Stage
 
-__all__ = ["floats", "left_by", "numbered", "sums", "unavailable"]
+__all__ = ["floats", "found_by", "left_by", "numbered", "sums", "unavailable"]
 
 _KEY = ("visit", "detector")
 
@@ -44,11 +44,17 @@ def floats(frame: pl.DataFrame, name: str) -> NDArray[np.float64]:
     return frame[name].cast(pl.Float64).fill_null(math.nan).to_numpy()
 
 
-def left_by(stage: Stage, frame: pl.DataFrame) -> NDArray[np.bool_]:
-    """Return which rows of a frame a stage leaves."""
+def left_by(stage: Stage, frame: pl.DataFrame, side: str = "") -> NDArray[np.bool_]:
+    """Return which rows of a frame a stage leaves; ``side`` is what the names of its columns end in."""
     if not stage.column:
         return np.ones(frame.height, bool)
-    return frame[stage.column].fill_null(value=False).to_numpy()
+    return frame[f"{stage.column}{side}"].fill_null(value=False).to_numpy()
+
+
+def found_by(stage: Stage, injections: pl.DataFrame, side: str = "") -> NDArray[np.bool_]:
+    """Return which injections were found, and are left by a stage; ``side`` as above."""
+    found: NDArray[np.bool_] = injections[f"diaSourceId{side}"].to_numpy() != 0
+    return found & left_by(stage, injections, side)
 
 
 def sums(at: NDArray[np.int64], n_detectors: int, values: NDArray[np.float64] | None = None) -> NDArray[np.float64]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple, final
 import numpy as np
 import polars as pl
 
-from harness.metrics.flavor.by_detector import floats, left_by, numbered, sums, unavailable
+from harness.metrics.flavor.by_detector import floats, found_by, numbered, sums, unavailable
 from harness.metrics.flavor.frames import MIN_SNR
+from harness.metrics.flavor.pulls import WIDTH, has_wrong_sign, pulls
 from harness.metrics.keyed_rows import keyed_rows, rows_table
 from harness.metrics.sphere import unit_vectors
 
@@ -30,7 +31,6 @@ _REFERENCE = "_reference"
 _SAME_FLUX = 0.01
 """Fluxes that differ by a larger fraction are of different injections."""
 
-_WIDTH = math.sqrt(math.pi / 2)  # makes the mean amount of normal deviates their standard deviation
 _MAS = 1000.0  # in an arcsecond
 
 _EXCHANGE = ("flavor.numGained", "flavor.numLost", "flavor.efficiencyChange")
@@ -128,7 +128,7 @@ def change_rows(
         if stage.why_not:
             rows += unavailable((stage.of(name) for name in (*_EXCHANGE, *_MEASURED)), stage.why_not)
             continue
-        found, found_there = _found(pairs, stage), _found(theirs, stage)
+        found, found_there = found_by(stage, pairs), found_by(stage, theirs)
         gained, lost = (sums(at[only], detectors.height) for only in (found & ~found_there, found_there & ~found))
         rows.append(keyed_rows(stage.of("flavor.numGained"), detectors, gained))
         rows.append(keyed_rows(stage.of("flavor.numLost"), detectors, lost))
@@ -137,11 +137,6 @@ def change_rows(
         errors.append((np.sqrt(gained + lost) / np.maximum(n_common, 1))[has_share])
         rows += (_rows(change, stage, found & found_there, at, detectors) for change in changes)
     return _joined(rows, nets, errors, instrument)
-
-
-def _found(injections: pl.DataFrame, stage: Stage) -> NDArray[np.bool_]:
-    """Return which injections were found, and are left by a stage."""
-    return (injections["diaSourceId"] != 0).to_numpy() & left_by(stage, injections)
 
 
 @final
@@ -156,29 +151,16 @@ class _Change(NamedTuple):
 
 def _changes(ours: pl.DataFrame, theirs: pl.DataFrame) -> Iterator[_Change]:
     bright = floats(theirs, "snr") >= MIN_SNR
-    pull, pull_there = _pull(ours), _pull(theirs)
+    pull, pull_there = pulls(ours), pulls(theirs)
     lacks = "finite flux with a finite error above 0"
     yield _Change("flavor.pullChange", pull - pull_there, bright, lacks)
-    yield _Change("flavor.absolutePullChange", _WIDTH * (np.abs(pull) - np.abs(pull_there)), bright, lacks)
+    yield _Change("flavor.absolutePullChange", WIDTH * (np.abs(pull) - np.abs(pull_there)), bright, lacks)
     with np.errstate(divide="ignore", invalid="ignore"):
         dimmed = -2.5 * np.log10(np.abs(floats(ours, "sourceFlux") / floats(theirs, "sourceFlux")))
-    comparable = bright & ~_wrong_sign(ours) & ~_wrong_sign(theirs)
+    comparable = bright & ~has_wrong_sign(ours) & ~has_wrong_sign(theirs)
     yield _Change("flavor.magChange", dimmed, comparable, "finite flux")
     moved = _MAS * (floats(ours, "separation") - floats(theirs, "separation"))
     yield _Change("flavor.separationChange", moved, bright, "position")
-
-
-def _pull(injections: pl.DataFrame) -> NDArray[np.float64]:
-    error = floats(injections, "sourceFluxErr")
-    usable = np.where((error > 0) & np.isfinite(error), error, math.nan)
-    return (floats(injections, "sourceFlux") - floats(injections, "flux")) / usable
-
-
-def _wrong_sign(injections: pl.DataFrame) -> NDArray[np.bool_]:
-    """Return which were measured with the other sign than injected, so that they have no magnitude to compare."""
-    measured, flux = floats(injections, "sourceFlux"), floats(injections, "flux")
-    is_wrong: NDArray[np.bool_] = np.isfinite(measured) & np.isfinite(flux) & (np.sign(measured) != np.sign(flux))
-    return is_wrong
 
 
 def _rows(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, final
 
 import numpy as np
 
-from harness.metrics.flavor.by_detector import floats, left_by
+from harness.metrics.flavor.by_detector import floats, found_by
 from harness.metrics.flavor.catalogue import BANDS
 from harness.metrics.flavor.efficiency import Curve, fit_curve
 
@@ -66,7 +66,7 @@ def fitted_curves(injections: pl.DataFrame, stages: Sequence[Stage]) -> Iterator
         samples.append(("mag", band, (injections["band"] == band).fill_null(value=False).to_numpy()))
     visit = injections["visit"].to_numpy()
     for stage in stages:
-        found = (injections["diaSourceId"] != 0).to_numpy() & left_by(stage, injections)
+        found = found_by(stage, injections)
         for x, band, chosen in samples:
             values = floats(injections, x)[chosen]
             curve = stage.why_not or fit_curve(values, found[chosen], visit[chosen], falling=x == "mag")

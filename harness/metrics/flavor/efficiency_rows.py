@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from harness.metrics.flavor.by_detector import floats, left_by, numbered, sums, unavailable
+from harness.metrics.flavor.by_detector import floats, found_by, left_by, numbered, sums, unavailable
 from harness.metrics.flavor.catalogue import MAG_BINS, SNR_BINS
 from harness.metrics.flavor.efficiency import CONFIDENCE, curve_change
 from harness.metrics.keyed_rows import keyed_rows, rows_table
@@ -111,7 +111,7 @@ def curve_change_rows(pairs: pl.DataFrame, bands: Sequence[str], stages: Sequenc
                 rows.append(_without(name, stage.why_not))
                 continue
             x = floats(pairs, column)[chosen]
-            found, of_reference = (_found(stage, pairs, side)[chosen] for side in ("", "_reference"))
+            found, of_reference = (found_by(stage, pairs, side)[chosen] for side in ("", "_reference"))
             change = curve_change(x, found, of_reference, visit[chosen], falling=column == "mag")
             rows.append(_without(name, change) if isinstance(change, str) else _row(name, *change))
     return _whole(rows, instrument)
@@ -179,14 +179,6 @@ def _curve_rows(fitted: FittedCurve) -> Iterator[dict[str, object]]:
     yield _row(names[0], curve.x50, curve.uncertainty_x50, _detail(curve.interval_x50, curve))
     if fitted.x == "snr":
         yield _row(names[1], curve.ceiling, curve.uncertainty_ceiling, _detail(curve.interval_ceiling, curve))
-
-
-def _found(stage: Stage, injections: pl.DataFrame, side: str = "") -> Bools:
-    """Return which injections were found, and left by the stage's flags; of the reference with its suffix."""
-    found: Bools = injections[f"diaSourceId{side}"].to_numpy() != 0
-    if stage.column:
-        found &= injections[f"{stage.column}{side}"].fill_null(value=False).to_numpy()
-    return found
 
 
 def _in_band(injections: pl.DataFrame, band: str) -> Bools:

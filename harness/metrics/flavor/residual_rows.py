@@ -21,6 +21,7 @@ import polars as pl
 
 from harness.metrics.flavor.by_detector import floats, left_by, numbered, sums, unavailable
 from harness.metrics.flavor.frames import MIN_SNR
+from harness.metrics.flavor.pulls import WIDTH, has_wrong_sign, pulls
 from harness.metrics.keyed_rows import keyed_rows, rows_table
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from harness.metrics.flavor.stages import Stage
 
 __all__ = ["residual_rows"]
-
-#: Makes the mean amount of normal deviates their standard deviation.
-_WIDTH = math.sqrt(math.pi / 2)
 
 _TAIL = 3.0  # pulls
 
@@ -110,27 +108,27 @@ class _Residual:
 
 
 def _photometry(found: pl.DataFrame) -> Iterator[_Residual]:
-    snr, flux, measured, error = (floats(found, name) for name in ("snr", "flux", "sourceFlux", "sourceFluxErr"))
+    snr, flux, measured = (floats(found, name) for name in ("snr", "flux", "sourceFlux"))
     known = np.isfinite(snr) & np.isfinite(flux)
     bright = known & (snr >= MIN_SNR)
     truth = "flux and signal-to-noise"
 
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        pull = (measured - flux) / np.where((error > 0) & np.isfinite(error), error, math.nan)
         offset = -2.5 * np.log10(np.abs(measured / flux))
+    pull = pulls(found)
     tail = np.where(np.isfinite(pull), np.abs(pull) > _TAIL, math.nan)
     words = (_FOUND, truth, "no finite flux with a finite error above 0")
     unmeasured = (~np.isfinite(pull)).astype(np.float64)
     yield _Residual("injected.numUnmeasured", unmeasured, bright, known, *words, is_mean=False)
     yield _Residual("injected.fluxPullMean", pull, bright, known, *words)
-    yield _Residual("injected.fluxPullWidth", _WIDTH * np.abs(pull), bright, known, *words)
+    yield _Residual("injected.fluxPullWidth", WIDTH * np.abs(pull), bright, known, *words)
     yield _Residual("injected.fracFluxPullTails", tail, bright, known, *words)
 
-    wrong_sign = np.isfinite(measured) & (np.sign(measured) != np.sign(flux))
+    wrong_sign = has_wrong_sign(found)
     words = (f"{_FOUND} with the right sign", truth, "no finite flux")
     comparable = bright & ~wrong_sign
     yield _Residual("injected.magOffset", offset, comparable, known, *words)
-    yield _Residual("injected.magScatter", _WIDTH * np.abs(offset), comparable, known, *words)
+    yield _Residual("injected.magScatter", WIDTH * np.abs(offset), comparable, known, *words)
     outlier = np.where(np.isfinite(measured), wrong_sign | (np.abs(offset) > _OUTLIER_MAG), math.nan)
     yield _Residual("injected.numMagOutliers", outlier, known & (snr > _OUTLIER_SNR), known, *words, is_mean=False)
 
