@@ -109,13 +109,12 @@ def report(checks: Path | None, workers: int, paths: tuple[Path, ...], **asked: 
     check_report_paths(paths)  # now, rather than when all is measured
     session = _session(**asked)
     outcome, notes, code = _judge(session, workers, checks)
-    write_reports(paths, session, outcome, notes)
+    content = write_reports(paths, session, outcome, notes)
     click.echo(f"wrote {', '.join(map(str, paths))}: {summary(outcome.verdicts)}")
     if os.environ.get("GITHUB_ACTIONS") == "true":
         from harness.report.annotations import github_annotations
-        from harness.report.content import report_content
 
-        for line in github_annotations(report_content(session, outcome, notes)):
+        for line in github_annotations(content):
             click.echo(line)
     sys.exit(code)
 

@@ -64,8 +64,8 @@ class Keeper:
     def __init__(self, config: NightlyToml) -> None:
         self._config = config
         self._history = HistoryStore(config.history)
-        frame, self.oddities = self._history.read()
-        self.past = Past(frame)
+        self._frame, self.oddities = self._history.read()  # nobody else adds to it tonight
+        self.past = Past(self._frame)
         self._outbox: Outbox | None = None
         if config.announce is not None:
             self._outbox = Outbox(config.folder / "announcements", partial(announce, how=config.announce))
@@ -86,7 +86,8 @@ class Keeper:
         entry = entry_of(judged.session, judged.ref, judged.outcome)
         report = self._config.folder / "reports" / _slug(entry.dataset) / f"{_slug(entry.rerun)}-{entry.key}.html"
         problems: list[str] = []
-        frame = extended(self._history.read(dataset=entry.dataset)[0], entry, datetime.now(UTC))
+        longer = extended(self._frame, entry, datetime.now(UTC))
+        frame = longer.filter(longer["dataset"] == entry.dataset)
         baseline = judged.session.baseline
         through_time = {each.metric: each for each in trends(frame, baseline=baseline) if each.is_current}
         warnings = warnings_about(frame, entry.rerun, baseline=baseline)
@@ -96,6 +97,7 @@ class Keeper:
             if new and self._outbox is not None:
                 self._outbox.put(entry.key, self._message(judged, entry.dataset, new, report))
             self._history.append(entry)
+            self._frame = longer
             self.past.add(entry)
         except HarnessError as fault:
             problems.append(str(fault))

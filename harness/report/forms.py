@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.history.trend import Trend
+    from harness.report.content import Content
     from harness.session import Session
     from harness.verify import Outcome
 
@@ -42,7 +43,7 @@ def write_reports(
     notes: Sequence[str] = (),
     *,
     trends: Mapping[str, Trend] | None = None,
-) -> None:
+) -> Content:
     """Write one report in several forms: a page, Markdown or JSON, by the end of each file's name.
 
     Parameters
@@ -57,6 +58,11 @@ def write_reports(
         Further lines, such as what was not judged.
     trends
         Metrics through time, by name, for the page; None where no history is kept.
+
+    Returns
+    -------
+    content : `harness.report.content.Content`
+        What they say.
 
     Raises
     ------
@@ -79,3 +85,4 @@ def write_reports(
             case _:
                 text = report_page(session, outcome, notes, trends=trends, at=content.at)
         write_atomic(path, text)
+    return content
