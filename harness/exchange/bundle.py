@@ -12,9 +12,10 @@ from harness.exchange.verify_job import read_measurement
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from harness.exchange.document import Node
     from harness.exchange.value import Foreign
 
-__all__ = ["read_bundle"]
+__all__ = ["bundle_of", "read_bundle"]
 
 
 def read_bundle(path: Path) -> Job:
@@ -35,9 +36,14 @@ def read_bundle(path: Path) -> Job:
     harness.errors.BrokenFileError
         When it is not a bundle, or one analysis measured a metric twice.
     """
+    return bundle_of(read_json(path))
+
+
+def bundle_of(top: Node) -> Job:
+    """Return the bundle that a JSON document holds; errors are those of `read_bundle`."""
     measurements: dict[str, Foreign] = {}
     meta = {}
-    for analysis, node in read_json(path).members():
+    for analysis, node in top.members():
         if analysis.startswith("__"):
             meta[analysis.strip("_")] = node.value
             continue

@@ -36,16 +36,16 @@ def read_job(path: Path) -> Job:
     harness.errors.BrokenFileError
         When it is not what it should be.
     """
-    from harness.exchange.bundle import read_bundle
+    from harness.exchange.bundle import bundle_of
     from harness.exchange.document import read_json
     from harness.exchange.metric_value import read_metric_value
-    from harness.exchange.verify_job import read_verify_job
+    from harness.exchange.verify_job import verify_job_of
 
     match path.suffix.lower():
         case ".json":
-            content = read_json(path).value
-            is_job = isinstance(content, dict) and "measurements" in content
-            return read_verify_job(path) if is_job else read_bundle(path)
+            top = read_json(path)
+            is_job = isinstance(top.value, dict) and "measurements" in top.value
+            return verify_job_of(top) if is_job else bundle_of(top)
         case ".yaml" | ".yml":
             measurement = read_metric_value(path)
             return Job({measurement.metric: measurement})

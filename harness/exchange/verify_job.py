@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from harness.exchange.document import Node
 
-__all__ = ["read_measurement", "read_verify_job", "write_verify_job"]
+__all__ = ["read_measurement", "read_verify_job", "verify_job_of", "write_verify_job"]
 
 _KEYS = ("measurements", "blobs", "metrics", "specs", "meta")
 
@@ -44,7 +44,11 @@ def read_verify_job(path: Path) -> Job:
     harness.errors.BrokenFileError
         When it is not a job, or two measurements, metrics, specifications or blobs have the same name.
     """
-    top = read_json(path)
+    return verify_job_of(read_json(path))
+
+
+def verify_job_of(top: Node) -> Job:
+    """Return the job that a JSON document holds; errors are those of `read_verify_job`."""
     for key in top.mapping():
         if key not in _KEYS:
             top.refuse(f"has the unknown key {key!r}; a job has {', '.join(_KEYS)}")
